@@ -1,0 +1,136 @@
+# Postern. `make help` lists what one can ask for.
+
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+CFLAGS  ?= -O2 -g
+SAN     ?=
+WERROR  ?=
+comma   := ,
+
+# A sanitizer or another compiler builds in a tree of its own: make SAN=address,undefined check-unit
+clang    = $(if $(filter clang%,$(notdir $(CC))),-clang)
+tree     = build$(if $(1),-$(subst $(comma),-,$(1)))$(clang)
+B       := $(call tree,$(SAN))
+
+warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
+            -Wwrite-strings -Wformat=2 -Wundef -Wimplicit-fallthrough $(if $(WERROR),-Werror)
+hardening := -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fPIE
+all_c  := -std=c11 -D_GNU_SOURCE -Ishared -I. -I$(B) $(warnings) $(hardening) \
+          $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) -pthread $(CFLAGS)
+all_ld := -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) -pthread $(LDFLAGS)
+
+# What each program links; the worker knows no curses, the command line no FastCGI.
+libs_shared := -ljansson -llmdb -lcrypto -lidn2 -lpcre2-8 -lz -lm
+libs_fcgi   := -lfcgi
+
+shared_src := $(wildcard shared/*/*.c)
+cli_src    := $(wildcard console/cli/*.c)
+fcgi_src   := $(wildcard fcgi-app/*.c)
+unit_src   := $(wildcard tests/unit/*/test_*.c)
+testlib_src := $(wildcard tests/lib/*.c)
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+programs := $(B)/postern $(B)/postern-fcgi
+units    := $(patsubst %.c,$(B)/%,$(unit_src))
+
+.PHONY: all units unit check-unit check check-all check-trees tidy cppcheck install-deps demo serve clean help FORCE
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(programs)	## build the programs into build/
+
+# ---- building ----
+
+$(B)/postern: $(call obj,$(cli_src)) $(B)/libpostern.a
+	$(CC) $(all_ld) -o $@ $^ $(libs_shared)
+
+$(B)/postern-fcgi: $(call obj,$(fcgi_src)) $(B)/libpostern.a
+	$(CC) $(all_ld) -o $@ $^ $(libs_fcgi) $(libs_shared)
+
+$(B)/libpostern.a: $(call obj,$(shared_src))
+	@rm -f $@
+	$(AR) rcs $@ $^
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(call obj,$(testlib_src)) $(B)/libpostern.a
+	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a -lcmocka $(libs_shared)
+
+$(B)/%.o: %.c $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) $(all_c) -MMD -MP -c -o $@ $<
+
+# The name lists of design 5 are data; the compiler sees them as strings.
+$(B)/reserved-domains.inc: data/reserved-domains.txt
+	@mkdir -p $(@D)
+	sed -n -e 's/[[:space:]]*#.*//' -e '/^[a-z]/s/\([^ ]*\) \(.*\)/X(\1, "\2")/p' $< > $@
+$(B)/shared/identity/%.o: $(B)/reserved-domains.inc
+
+# New flags rebuild.
+$(B)/flags: FORCE
+	@mkdir -p $(B); echo '$(CC) $(all_c)' | cmp -s - $@ || echo '$(CC) $(all_c)' > $@
+
+# ---- checking ----
+
+units: $(units)
+
+unit: $(filter $(B)/tests/unit/$(UNIT)/%,$(units))	## UNIT=token: build and run one module's unit tests
+	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+
+check-unit: units	## build and run all unit tests, of this tree (SAN=address,undefined: of that one)
+	@scripts/run-tests POSTERN_BUILD=$(B) $(units)
+
+# The suites of one tree: its unit tests, and the programs behind a real web server and on the command line.
+suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit_src:.c=)) tests/cli tests/http
+checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(call suites,address$(comma)undefined)
+
+check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and the scripts/check-*
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory check-trees
+	@scripts/run-tests $(checks)
+
+check-all:	## make check, the tests marked slow, clang's build, unit tests under valgrind
+	@scripts/install-deps --all
+	@$(MAKE) --no-print-directory check-trees
+	@$(MAKE) --no-print-directory WERROR=1 CC=clang SAN= all units
+	@scripts/run-tests POSTERN_SLOW=1 $(checks) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
+		POSTERN_UNDER='valgrind -q --error-exitcode=99' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
+
+check-trees:
+	@$(MAKE) --no-print-directory WERROR=1 SAN= all units
+	@$(MAKE) --no-print-directory WERROR=1 SAN=address,undefined all units
+
+# clang-tidy looks again at a file only when its object was made anew. .clang-tidy says what is looked for.
+$(B)/%.tidy: %.c $(B)/%.o .clang-tidy
+	@clang-tidy --quiet --warnings-as-errors='*' $< -- $(filter-out -Werror,$(all_c)) 2>$@.log || { cat $@.log; exit 1; }
+	@mv $@.log $@
+tidy: $(patsubst %.c,$(B)/%.tidy,$(shared_src) $(cli_src) $(fcgi_src))
+
+cppcheck:
+	@mkdir -p $(B)/cppcheck
+	@cppcheck --quiet --error-exitcode=1 --enable=warning,performance,portability --inline-suppr \
+		--suppressions-list=.cppcheck-suppressions --library=posix --library=.cppcheck.cfg --std=c11 \
+		-D_GNU_SOURCE -D__linux__ -Ishared -I. -I$(B) \
+		--cppcheck-build-dir=$(B)/cppcheck -j2 shared console fcgi-app
+
+# ---- for people ----
+
+install-deps:	## install the Debian packages that are missing, if any
+	@scripts/install-deps
+
+demo:	## build, and replay the demo site's story behind a real web server
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory all
+	@scripts/demo
+
+serve:	## the demo site, left running to try by hand
+	@scripts/install-deps
+	@$(MAKE) --no-print-directory all
+	@scripts/demo --serve
+
+clean:	## remove everything that was built
+	rm -rf build build-*
+
+help:	## this list
+	@sed -n 's/^\([a-z-]*\):[^#]*## *\(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
