@@ -1,0 +1,239 @@
+/* crypto.c -- everything taken from OpenSSL.
+ *
+ * Algorithms are fetched once a process: a fetch by name costs more than the hash of a short text. */
+#include "base/crypto.h"
+
+#include <limits.h>
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/err.h>
+#include <openssl/evp.h>
+#include <openssl/rand.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#define NONCE_SIZE 12
+#define TAG_SIZE 16
+#define HEAP_MIN_BLOCK 32
+_Static_assert(AEAD_OVERHEAD == NONCE_SIZE + TAG_SIZE, "what aead_seal adds");
+
+static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
+static EVP_MD *md_sha256;
+static EVP_MAC *mac_hmac;
+static EVP_CIPHER *cipher_gcm;
+
+static void fetch_all(void)
+{
+	md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
+	mac_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+	cipher_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
+}
+
+static bool fetched(void)
+{
+	return pthread_once(&fetch_once, fetch_all) == 0 && md_sha256 && mac_hmac && cipher_gcm;
+}
+
+static enum rc rc_of(bool ok)
+{
+	return ok ? RC_OK : RC_IO;
+}
+
+enum rc crypto_random(void *out, size_t size)
+{
+	if (size > INT_MAX)
+		return RC_INVALID;
+	return rc_of(RAND_bytes(out, (int)size) == 1);
+}
+
+bool crypto_equal(const void *a, const void *b, size_t size)
+{
+	return CRYPTO_memcmp(a, b, size) == 0;
+}
+
+enum rc crypto_sha256(struct span data, uint8_t out[SHA256_SIZE])
+{
+	return rc_of(fetched() && EVP_Digest(data.size ? data.data : "", data.size, out, NULL, md_sha256, NULL) == 1);
+}
+
+/* ---- the secure heap ---- */
+
+bool crypto_heap_init(size_t size)
+{
+	/* 2: the arena is there, but its pages could not be locked or guarded. */
+	return CRYPTO_secure_malloc_init(size, HEAP_MIN_BLOCK) == 1;
+}
+
+void *crypto_heap_alloc(size_t size)
+{
+	void *data = OPENSSL_secure_zalloc(size);
+
+	if (!data) {
+		ERR_clear_error();      /* a full arena leaves an entry in the thread's queue */
+		data = OPENSSL_zalloc(size);
+	}
+	return data;
+}
+
+void crypto_heap_free(void *data, size_t size)
+{
+	OPENSSL_secure_clear_free(data, size);      /* knows its own from ordinary memory */
+}
+
+void crypto_wipe(void *data, size_t size)
+{
+	if (data)
+		OPENSSL_cleanse(data, size);
+}
+
+/* ---- HMAC ---- */
+
+struct hmac_key {
+	EVP_MAC_CTX *ctx;
+};
+
+/* OpenSSL reads a NULL key as "keep the key": an empty key is given as bytes of its own. */
+static EVP_MAC_CTX *hmac_begin(struct span key)
+{
+	char digest[] = "SHA256";
+	OSSL_PARAM params[] = {
+		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
+		OSSL_PARAM_construct_end(),
+	};
+	EVP_MAC_CTX *ctx = fetched() ? EVP_MAC_CTX_new(mac_hmac) : NULL;
+	const void *bytes = key.size ? key.data : "";
+
+	if (ctx && EVP_MAC_init(ctx, bytes, key.size, params) != 1) {
+		EVP_MAC_CTX_free(ctx);
+		ctx = NULL;
+	}
+	return ctx;
+}
+
+static enum rc hmac_end(EVP_MAC_CTX *ctx, struct span data, uint8_t out[SHA256_SIZE])
+{
+	size_t size = 0;
+
+	return rc_of(EVP_MAC_update(ctx, data.size ? data.data : (const void *)"", data.size) == 1 &&
+		     EVP_MAC_final(ctx, out, &size, SHA256_SIZE) == 1 && size == SHA256_SIZE);
+}
+
+enum rc crypto_hmac(struct span key, struct span data, uint8_t out[SHA256_SIZE])
+{
+	EVP_MAC_CTX *ctx = hmac_begin(key);
+	enum rc rc = ctx ? hmac_end(ctx, data, out) : RC_IO;
+
+	EVP_MAC_CTX_free(ctx);
+	return rc;
+}
+
+enum rc hmac_key_new(struct span key, struct hmac_key **ret)
+{
+	struct hmac_key *k;
+
+	if (key.size < SHA256_SIZE)
+		return RC_INVALID;
+	k = malloc(sizeof(*k));
+	if (!k)
+		return RC_NOMEM;
+	k->ctx = hmac_begin(key);
+	if (!k->ctx) {
+		free(k);
+		return RC_IO;
+	}
+	*ret = k;
+	return RC_OK;
+}
+
+enum rc hmac_key_sign(struct hmac_key *k, struct span data, uint8_t out[SHA256_SIZE])
+{
+	if (EVP_MAC_init(k->ctx, NULL, 0, NULL) != 1)
+		return RC_IO;
+	return hmac_end(k->ctx, data, out);
+}
+
+void hmac_key_free(struct hmac_key *k)
+{
+	if (!k)
+		return;
+	EVP_MAC_CTX_free(k->ctx);      /* wipes the keyed state */
+	free(k);
+}
+
+/* ---- AES-256-GCM ---- */
+
+/* Sizes go through int in this interface. */
+static bool sizes_fit(const struct secret *key, struct span aad, size_t size)
+{
+	return key->size == AEAD_KEY_SIZE && aad.size <= INT_MAX && size <= INT_MAX - AEAD_OVERHEAD;
+}
+
+static EVP_CIPHER_CTX *gcm_begin(const struct secret *key, const uint8_t *nonce, struct span aad, int seal)
+{
+	EVP_CIPHER_CTX *ctx = fetched() ? EVP_CIPHER_CTX_new() : NULL;
+	int n;
+
+	if (ctx && EVP_CipherInit_ex2(ctx, cipher_gcm, key->data, nonce, seal, NULL) == 1 &&
+	    (aad.size == 0 || EVP_CipherUpdate(ctx, NULL, &n, aad.data, (int)aad.size) == 1))
+		return ctx;
+	EVP_CIPHER_CTX_free(ctx);
+	return NULL;
+}
+
+enum rc aead_seal(const struct secret *key, struct span aad, struct span plain, struct buf *out)
+{
+	EVP_CIPHER_CTX *ctx = NULL;
+	uint8_t *nonce, *text, *tag;
+	size_t before = out->size;
+	enum rc rc = RC_IO;
+	int n = 0;
+
+	if (!sizes_fit(key, aad, plain.size))
+		return RC_INVALID;
+	nonce = buf_extend(out, plain.size + AEAD_OVERHEAD);
+	if (!nonce)
+		return RC_NOMEM;
+	text = nonce + NONCE_SIZE;
+	tag = text + plain.size;
+	if (RAND_bytes(nonce, NONCE_SIZE) == 1 && (ctx = gcm_begin(key, nonce, aad, 1)) != NULL &&
+	    (plain.size == 0 || EVP_CipherUpdate(ctx, text, &n, plain.data, (int)plain.size) == 1) &&
+	    EVP_CipherFinal_ex(ctx, text + n, &n) == 1 &&
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, TAG_SIZE, tag) == 1)
+		rc = RC_OK;
+	else
+		out->size = before;
+	EVP_CIPHER_CTX_free(ctx);
+	return rc;
+}
+
+enum rc aead_open(const struct secret *key, struct span aad, struct span sealed, struct secret **ret)
+{
+	const uint8_t *nonce = sealed.data;
+	EVP_CIPHER_CTX *ctx = NULL;
+	struct secret *plain;
+	uint8_t tag[TAG_SIZE];
+	enum rc rc = RC_IO;
+	size_t size;
+	int n = 0;
+
+	if (sealed.size < AEAD_OVERHEAD)
+		return RC_UNSEALED;
+	size = sealed.size - AEAD_OVERHEAD;
+	if (!sizes_fit(key, aad, size))
+		return RC_INVALID;
+	plain = secret_new(size);
+	if (!plain)
+		return RC_NOMEM;
+	memcpy(tag, nonce + NONCE_SIZE + size, TAG_SIZE);
+	ctx = gcm_begin(key, nonce, aad, 0);
+	if (ctx && (size == 0 || EVP_CipherUpdate(ctx, plain->data, &n, nonce + NONCE_SIZE, (int)size) == 1) &&
+	    EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, TAG_SIZE, tag) == 1)
+		rc = EVP_CipherFinal_ex(ctx, plain->data + n, &n) == 1 ? RC_OK : RC_UNSEALED;
+	EVP_CIPHER_CTX_free(ctx);
+	if (rc == RC_OK) {
+		*ret = plain;
+		plain = NULL;
+	}
+	secret_free(plain);
+	return rc;
+}

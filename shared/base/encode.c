@@ -1,0 +1,136 @@
+/* encode.c -- bytes as text. */
+#include "base/encode.h"
+
+#include "base/crypto.h"
+
+#include <zlib.h>
+
+void hex_encode(char *out, const void *data, size_t size)
+{
+	static const char digits[] = "0123456789abcdef";
+	const uint8_t *in = data;
+
+	for (size_t i = 0; i < size; i++) {
+		*out++ = digits[in[i] >> 4];
+		*out++ = digits[in[i] & 15];
+	}
+	*out = '\0';
+}
+
+static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+#define NO_DIGIT 0xff
+
+/* Value of each byte in base64url, NO_DIGIT for the rest. A table: every token is decoded by it. */
+#define D(c, v) [c] = (v) + 1
+static const uint8_t base64url_values[256] = {
+	D('A', 0), D('B', 1), D('C', 2), D('D', 3), D('E', 4), D('F', 5), D('G', 6), D('H', 7), D('I', 8),
+	D('J', 9), D('K', 10), D('L', 11), D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16), D('R', 17),
+	D('S', 18), D('T', 19), D('U', 20), D('V', 21), D('W', 22), D('X', 23), D('Y', 24), D('Z', 25), D('a', 26),
+	D('b', 27), D('c', 28), D('d', 29), D('e', 30), D('f', 31), D('g', 32), D('h', 33), D('i', 34), D('j', 35),
+	D('k', 36), D('l', 37), D('m', 38), D('n', 39), D('o', 40), D('p', 41), D('q', 42), D('r', 43), D('s', 44),
+	D('t', 45), D('u', 46), D('v', 47), D('w', 48), D('x', 49), D('y', 50), D('z', 51), D('0', 52), D('1', 53),
+	D('2', 54), D('3', 55), D('4', 56), D('5', 57), D('6', 58), D('7', 59), D('8', 60), D('9', 61), D('-', 62),
+	D('_', 63),
+};
+#undef D
+
+/* Absent entries are 0, so the table holds value + 1. */
+static uint8_t base64url_value(uint8_t c)
+{
+	return (uint8_t)(base64url_values[c] - 1);      /* 0 - 1 is NO_DIGIT */
+}
+
+long base64url_decode(uint8_t *out, size_t room, struct span text)
+{
+	const uint8_t *in = text.data;
+	size_t size = text.size / 4 * 3 + text.size % 4 * 3 / 4;
+	uint32_t bits = 0;
+	unsigned held = 0;
+	uint8_t *at = out;
+
+	if (text.size % 4 == 1 || size > room)
+		return -1;
+	for (size_t i = 0; i < text.size; i++) {
+		uint8_t v = base64url_value(in[i]);
+
+		if (v == NO_DIGIT)
+			return -1;
+		bits = (bits << 6 | v) & 0xffff;
+		held += 6;
+		if (held >= 8) {
+			held -= 8;
+			*at++ = (uint8_t)(bits >> held);
+		}
+	}
+	if (bits & ((1U << held) - 1))
+		return -1;
+	return (long)size;
+}
+
+size_t base64url_encode(char *out, size_t room, struct span bytes)
+{
+	const uint8_t *in = bytes.data;
+	size_t size = bytes.size / 3 * 4 + (bytes.size % 3 * 4 + 2) / 3;
+	uint32_t bits = 0;
+	unsigned held = 0;
+	char *at = out;
+
+	if (size >= room) {
+		if (room)
+			out[0] = '\0';
+		return 0;
+	}
+	for (size_t i = 0; i < bytes.size; i++) {
+		bits = (bits << 8 | in[i]) & 0xffff;
+		for (held += 8; held >= 6; )
+			*at++ = base64url_digits[bits >> (held -= 6) & 63];
+	}
+	if (held)
+		*at++ = base64url_digits[bits << (6 - held) & 63];
+	*at = '\0';
+	return size;
+}
+
+/* Horner's rule on the digits themselves: no second copy of the number is made, for it may be a secret. */
+void base62_encode(char *out, size_t digits, const uint8_t *number, size_t size)
+{
+	static const char letters[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+	memset(out, 0, digits);
+	for (size_t i = 0; i < size; i++) {
+		unsigned carry = number[i];
+
+		for (size_t d = digits; d-- > 0; carry /= 62) {
+			carry += (unsigned)(unsigned char)out[d] * 256;
+			out[d] = (char)(carry % 62);
+		}
+	}
+	for (size_t d = 0; d < digits; d++)
+		out[d] = letters[(unsigned char)out[d]];
+}
+
+uint32_t crc32_of(struct span data)
+{
+	return (uint32_t)crc32_z(0, data.size ? data.data : (const void *)"", data.size);
+}
+
+bool ulid_make(char out[ULID_MAX], uint64_t time_ms)
+{
+	static const char letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+	uint8_t id[16];
+	uint32_t bits = 0;
+	unsigned held = 2;      /* 26 characters carry 130 bits: the first two are zero */
+
+	for (int i = 5; i >= 0; i--, time_ms >>= 8)
+		id[i] = (uint8_t)time_ms;
+	if (crypto_random(id + 6, sizeof(id) - 6) != RC_OK)
+		return false;
+	for (size_t i = 0; i < sizeof(id); i++) {
+		bits = (bits << 8 | id[i]) & 0xffff;
+		for (held += 8; held >= 5; )
+			*out++ = letters[bits >> (held -= 5) & 31];
+	}
+	*out = '\0';
+	return true;
+}

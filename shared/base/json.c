@@ -1,0 +1,107 @@
+/* json.c -- jansson, entered through one strict door. */
+#include "base/json.h"
+
+/* Nesting is counted before jansson recurses. Brackets that do not match are jansson's to refuse. */
+static bool too_deep(struct span text, unsigned max_depth)
+{
+	const char *at = text.data;
+	const char *end = at ? at + text.size : NULL;
+	bool in_string = false;
+	size_t depth = 0;
+
+	for (; at < end; at++) {
+		if (in_string) {
+			if (*at == '\\')
+				at++;
+			else if (*at == '"')
+				in_string = false;
+		} else if (*at == '"') {
+			in_string = true;
+		} else if (*at == '{' || *at == '[') {
+			if (++depth > max_depth)
+				return true;
+		} else if ((*at == '}' || *at == ']') && depth > 0) {
+			depth--;
+		}
+	}
+	return false;
+}
+
+/* Where, and jansson's words without its quote of the input, which may be anyone's. */
+static void why_from(struct why *why, const json_error_t *error)
+{
+	const char *near = strstr(error->text, " near ");
+	int size = near ? (int)(near - error->text) : (int)strlen(error->text);
+
+	why_set(why, "line %d, column %d: %.*s", error->line, error->column, size, error->text);
+}
+
+enum rc json_strict(struct span text, unsigned max_depth, json_t **ret, struct why *why)
+{
+	json_error_t error;
+	json_t *value;
+
+	if (text.size == 0) {
+		why_set(why, "there is no JSON value");
+		return RC_INVALID;
+	}
+	if (memchr(text.data, '\0', text.size)) {
+		why_set(why, "a NUL byte");
+		return RC_INVALID;
+	}
+	if (too_deep(text, max_depth)) {
+		why_set(why, "nested deeper than %u", max_depth);
+		return RC_INVALID;
+	}
+	value = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (!value) {
+		why_from(why, &error);
+		return json_error_code(&error) == json_error_out_of_memory ? RC_NOMEM : RC_INVALID;
+	}
+	*ret = value;
+	return RC_OK;
+}
+
+static int add_chunk(const char *data, size_t size, void *arg)
+{
+	struct buf *b = arg;
+
+	buf_add(b, data, size);
+	return b->failed ? -1 : 0;
+}
+
+void json_canonical(struct buf *b, const json_t *value)
+{
+	size_t flags = JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY;
+
+	if (json_dump_callback(value, add_chunk, b, flags) != 0)
+		b->failed = true;
+}
+
+void pointer_add(struct buf *pointer, struct span token)
+{
+	const char *text = token.data;
+
+	buf_add_char(pointer, '/');
+	for (size_t i = 0; i < token.size; i++) {
+		if (text[i] == '~')
+			buf_add(pointer, "~0", 2);
+		else if (text[i] == '/')
+			buf_add(pointer, "~1", 2);
+		else
+			buf_add_char(pointer, text[i]);
+	}
+}
+
+void pointer_add_index(struct buf *pointer, size_t index)
+{
+	buf_add_char(pointer, '/');
+	buf_add_u64(pointer, index);
+}
+
+struct span json_span(const json_t *string)
+{
+	if (!json_is_string(string))
+		return span_of(NULL, 0);
+	return span_of(json_string_value(string), json_string_length(string));
+}

@@ -1,0 +1,37 @@
+/* text.h -- text from outside: is it UTF-8, and how may it be shown.
+ *
+ * text_show() is the one sanitiser: outside text reaches a terminal or a log line no other way. */
+#ifndef POSTERN_BASE_TEXT_H
+#define POSTERN_BASE_TEXT_H
+
+#include "base/span.h"
+
+#include <stdint.h>
+
+/* One code point of valid UTF-8 (RFC 3629: no overlong form, no surrogate); advances *at.
+ * Invalid: returns UTF8_BAD and advances one byte. *at < end is required. */
+#define UTF8_BAD UINT32_MAX
+uint32_t utf8_next(const uint8_t **at, const uint8_t *end);
+bool     utf8_valid(struct span s);
+
+/* C0, DEL, C1, line and paragraph separators. */
+bool text_is_control(uint32_t cp);
+/* Bidi marks, embeddings, overrides, isolates, and zero-width characters. */
+bool text_is_bidi(uint32_t cp);
+
+/* Printable UTF-8 of outside text: control, bidi and invalid bytes become visible escapes
+ * (\x1b, \u202e), cut on a whole character with "..." where it does not fit. Always terminated.
+ * Returns out. room >= 8. */
+char *text_show(char *out, size_t room, struct span in);
+
+/* Removes control and bidi characters and invalid bytes, trims white space at both ends, cuts at
+ * room - 1 bytes on a character boundary. Returns the length, 0 if nothing is left. */
+size_t text_clean(char *out, size_t room, struct span in);
+
+/* ASCII only, on purpose: Unicode folding merges people. */
+char ascii_lower(char c);
+bool ascii_is_digit(char c);
+bool ascii_is_alpha(char c);
+bool ascii_equal_nocase(struct span a, const char *b);
+
+#endif

@@ -1,0 +1,176 @@
+/* test_json.c -- the strict door, the canonical text, pointers, problems. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "base/json.h"
+#include "base/problems.h"
+
+#include <stdlib.h>
+
+static enum rc parse(struct span text, unsigned depth)
+{
+	struct why why = { "" };
+	json_t *value = NULL;
+	enum rc rc = json_strict(text, depth, &value, &why);
+
+	if (rc == RC_OK) {
+		assert_non_null(value);
+		assert_string_equal(why.text, "");
+		json_decref(value);
+	} else {
+		assert_null(value);
+		assert_true(strlen(why.text) > 0);
+	}
+	return rc;
+}
+
+static void any_one_value_is_taken(void **state)
+{
+	static const char *const good[] = { "{}", "[]", "1", "-0.5e3", "\"x\"", "null", " true ", "{\"a\":[1,{\"b\":null}]}" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(good); i++)
+		assert_int_equal(parse(span_str(good[i]), 32), RC_OK);
+}
+
+static void what_is_not_strict_json_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"", " ", "{", "{}{}", "{} x", "[1,]", "{\"a\":1,}", "{'a':1}", "{a:1}", "01", "NaN", "Infinity", "1e999",
+		"99999999999999999999", "\"\x01\"", "\"\xff\"", "\"\xed\xa0\x80\"", "\"\\ud800\"", "\"\\u0000\"", "\xef\xbb\xbf{}",
+		"{\"a\":1,\"a\":2}", "{\"a\":1,\"\\u0061\":2}", "{\"x\":{\"a\":1,\"a\":1}}", "// c\n{}", "]", "}}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_int_equal(parse(span_str(bad[i]), 32), RC_INVALID);
+}
+
+static void a_nul_byte_is_refused_wherever_it_is(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(span_of("{}\0", 3), 32), RC_INVALID);
+	assert_int_equal(parse(span_of("\0{}", 3), 32), RC_INVALID);
+	assert_int_equal(parse(span_of("\"a\0b\"", 5), 32), RC_INVALID);
+}
+
+static void depth_counts_outside_strings_alone(void **state)
+{
+	(void)state;
+	assert_int_equal(parse(span_str("[[[1]]]"), 3), RC_OK);
+	assert_int_equal(parse(span_str("[[[1]]]"), 2), RC_INVALID);
+	assert_int_equal(parse(span_str("[{\"a\":[]},{\"b\":[]}]"), 3), RC_OK);
+	assert_int_equal(parse(span_str("[\"[[[[[[\\\"[[[[\"]"), 1), RC_OK);
+	assert_int_equal(parse(span_str("[\"\\\\\",[]]"), 1), RC_INVALID);
+	assert_int_equal(parse(span_str("1"), 0), RC_OK);
+	assert_int_equal(parse(span_str("\"\\"), 1), RC_INVALID);
+}
+
+static void very_deep_nesting_is_refused_before_it_recurses(void **state)
+{
+	size_t size = 1000000;
+	char *text = malloc(size);
+
+	(void)state;
+	assert_non_null(text);
+	memset(text, '[', size);
+	assert_int_equal(parse(span_of(text, size), 32), RC_INVALID);
+	free(text);
+}
+
+static void a_refusal_does_not_quote_the_input(void **state)
+{
+	struct why why = { "" };
+	json_t *value;
+
+	(void)state;
+	assert_int_equal(json_strict(span_str("{\"a\": sekrit}"), 32, &value, &why), RC_INVALID);
+	assert_null(strstr(why.text, "sekrit"));
+	assert_non_null(strstr(why.text, "line 1"));
+	why = (struct why){ "" };
+	assert_int_equal(json_strict(span_str("{\"sekrit\":1,\"sekrit\":2}"), 32, &value, &why), RC_INVALID);
+	assert_null(strstr(why.text, "sekrit"));
+}
+
+static void canonical_text_is_compact_sorted_and_ascii(void **state)
+{
+	struct buf b = BUF_INIT;
+	const char *text = "{ \"b\": [1, 2.5, \"\xc3\xa9/\"], \"a\": {\"z\": null, \"B\": true} }";
+	json_t *value = NULL;
+
+	(void)state;
+	assert_int_equal(json_strict(span_str(text), 32, &value, NULL), RC_OK);
+	json_canonical(&b, value);
+	assert_string_equal(b.data, "{\"a\":{\"B\":true,\"z\":null},\"b\":[1,2.5,\"\\u00E9/\"]}");
+	json_decref(value);
+	buf_clear(&b);
+	json_canonical(&b, NULL);
+	assert_true(b.failed);
+	buf_done(&b);
+}
+
+static void pointers_escape_their_two_signs(void **state)
+{
+	struct buf b = BUF_INIT;
+
+	(void)state;
+	pointer_add(&b, span_str("parameters"));
+	pointer_add(&b, span_str("a/b~c"));
+	pointer_add_index(&b, 12);
+	pointer_add(&b, span_str(""));
+	assert_string_equal(b.data, "/parameters/a~1b~0c/12/");
+	buf_done(&b);
+}
+
+static void only_a_string_has_bytes(void **state)
+{
+	json_t *text = json_stringn("ab", 2), *number = json_integer(1);
+
+	(void)state;
+	assert_true(span_is(json_span(text), "ab"));
+	assert_int_equal(json_span(number).size, 0);
+	assert_int_equal(json_span(NULL).size, 0);
+	json_decref(text);
+	json_decref(number);
+}
+
+static void problems_past_the_limit_are_counted(void **state)
+{
+	struct problems p = { 0 };
+
+	(void)state;
+	assert_int_equal(problems_kept(&p), 0);
+	for (int i = 0; i < PROBLEMS_MAX + 5; i++)
+		problems_add(&p, span_of("/a/bcd", 4), "fault %d", i);
+	problems_add(NULL, span_str("/x"), "nobody asked");
+	assert_int_equal(p.count, PROBLEMS_MAX + 5);
+	assert_int_equal(problems_kept(&p), PROBLEMS_MAX);
+	assert_string_equal(p.list[3].pointer, "/a/b");
+	assert_string_equal(p.list[3].detail, "fault 3");
+	problems_done(&p);
+	assert_int_equal(p.count, 0);
+	problems_add(&p, span_of(NULL, 0), "whole");
+	assert_string_equal(p.list[0].pointer, "");
+	problems_done(&p);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(any_one_value_is_taken),
+		cmocka_unit_test(what_is_not_strict_json_is_refused),
+		cmocka_unit_test(a_nul_byte_is_refused_wherever_it_is),
+		cmocka_unit_test(depth_counts_outside_strings_alone),
+		cmocka_unit_test(very_deep_nesting_is_refused_before_it_recurses),
+		cmocka_unit_test(a_refusal_does_not_quote_the_input),
+		cmocka_unit_test(canonical_text_is_compact_sorted_and_ascii),
+		cmocka_unit_test(pointers_escape_their_two_signs),
+		cmocka_unit_test(only_a_string_has_bytes),
+		cmocka_unit_test(problems_past_the_limit_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
