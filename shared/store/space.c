@@ -1,0 +1,114 @@
+/* space.c -- how full the ledger is, whether its file is still the one we have open, and who has died reading it. */
+#include "store/store-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+
+#define FREE_DBI 0      /* LMDB's own table of freed pages: transaction -> count, then page numbers */
+
+/* Rows of the free list begin with their number of pages, a size_t. */
+static int free_pages(MDB_txn *txn, uint64_t *ret)
+{
+	MDB_cursor *cursor;
+	uint64_t pages = 0;
+	MDB_val key, row;
+	int e = mdb_cursor_open(txn, FREE_DBI, &cursor);
+
+	if (e != 0)
+		return e;
+	while ((e = mdb_cursor_get(cursor, &key, &row, MDB_NEXT)) == 0) {
+		size_t n;
+
+		if (row.mv_size < sizeof(n))
+			continue;
+		memcpy(&n, row.mv_data, sizeof(n));
+		pages += n;
+	}
+	mdb_cursor_close(cursor);
+	*ret = pages;
+	return e == MDB_NOTFOUND ? 0 : e;
+}
+
+struct pages {
+	uint64_t in_file, free, size, map;      /* size: bytes of a page; map: bytes */
+};
+
+static enum rc count_pages(struct store *st, struct pages *ret)
+{
+	struct env_handle *h = &st->envs[ENV_LEDGER];
+	struct pages p = { 0 };
+	MDB_txn *txn = NULL;
+	MDB_envinfo info;
+	MDB_stat stat;
+	int e;
+
+	if ((e = env_begin(h, false, &txn)) != 0)
+		return store_rc(e);
+	if ((e = free_pages(txn, &p.free)) == 0 && (e = mdb_env_info(h->mdb, &info)) == 0 &&
+	    (e = mdb_env_stat(h->mdb, &stat)) == 0) {
+		p.in_file = (uint64_t)info.me_last_pgno + 1;
+		p.size = stat.ms_psize;
+		p.map = info.me_mapsize;
+		*ret = p;
+	}
+	mdb_txn_abort(txn);
+	env_leave(h);
+	return store_rc(e);
+}
+
+/* Free pages within the file are room too: without them a full disk would stay full after a prune. */
+enum rc store_space(struct store *st, struct store_space *ret)
+{
+	uint64_t used, room;
+	struct pages p = { 0 };
+	struct statvfs fs;
+	enum rc rc;
+
+	if ((rc = count_pages(st, &p)) != RC_OK)
+		return rc;
+	if (statvfs(st->paths.ledger, &fs) != 0)
+		return RC_IO;
+	used = (p.in_file - (p.free < p.in_file ? p.free : p.in_file)) * p.size;
+	room = p.in_file * p.size + (uint64_t)fs.f_bavail * fs.f_frsize;
+	ret->used = used;
+	ret->limit = room < p.map ? room : p.map;
+	return RC_OK;
+}
+
+static bool env_replaced(const struct env_handle *h, const char *dir)
+{
+	struct stat open_file, named;
+	bool replaced = true;
+	mdb_filehandle_t fd;
+	char *path;
+
+	if (mdb_env_get_fd(h->mdb, &fd) != 0 || asprintf(&path, "%s/data.mdb", dir) < 0)
+		return false;
+	if (fstat(fd, &open_file) != 0)
+		replaced = false;      /* cannot be told */
+	else if (stat(path, &named) == 0)
+		replaced = named.st_dev != open_file.st_dev || named.st_ino != open_file.st_ino;
+	else
+		replaced = errno == ENOENT || errno == ENOTDIR;
+	free(path);
+	return replaced;
+}
+
+bool store_replaced(const struct store *st)
+{
+	return env_replaced(&st->envs[ENV_VAULT], st->paths.vault) ||
+	       env_replaced(&st->envs[ENV_LEDGER], st->paths.ledger);
+}
+
+int store_reader_check(struct store *st)
+{
+	int dead, all = 0;
+
+	for (size_t env = 0; env < ENV_COUNT; env++)
+		if (mdb_reader_check(st->envs[env].mdb, &dead) == 0)
+			all += dead;
+	return all;
+}
