@@ -1,0 +1,130 @@
+/* audit.h -- the audit log: records as canonical lines, their append, the budget, identities, and reading it back.
+ *
+ * A record is one canonical JSON line: compact, members sorted, ASCII-escaped, integers only, at most 16 KiB; seq counts
+ * from 0 (design 10; data/audit-line.schema.json lists the members). The stored bytes are the exported bytes. */
+#ifndef POSTERN_AUDIT_AUDIT_H
+#define POSTERN_AUDIT_AUDIT_H
+
+#include "base/encode.h"
+#include "base/json.h"
+#include "keyring/keyring.h"
+
+#define AUDIT_LINE_MAX 16384
+#define SUBJECT_MAX 36                 /* "h1:" + 32 hex, with the terminator */
+#define CONVERSATION_HASH_MAX 17       /* 16 hex */
+#define REMOTE_MAX 64                  /* "203.0.113.0/24" */
+
+#define AUDIT_EVENT_LIST(X) X(ACTION, "action") X(IDENTITY, "identity") X(KEY, "key") X(SITE, "site") X(AUDIT, "audit") \
+	X(CONNECTION, "connection") X(CONFIG, "config")
+#define AUDIT_OUTCOME_LIST(X) X(INTENDED, "intended") X(DONE, "done") X(REFUSED, "refused") X(BLOCKED, "blocked") X(FAILED, "failed")
+enum audit_event {
+#define X(id, name) AUDIT_EVENT_##id,
+	AUDIT_EVENT_LIST(X)
+#undef X
+};
+enum audit_outcome {
+#define X(id, name) AUDIT_OUTCOME_##id,
+	AUDIT_OUTCOME_LIST(X)
+#undef X
+};
+const char *audit_event_name(enum audit_event e);
+const char *audit_outcome_name(enum audit_outcome o);
+bool audit_outcome_parse(const char *name, enum audit_outcome *ret);
+
+/* Members that are empty, zero or NULL are left out of the line; always there: event id outcome seq time v. */
+struct audit_record {
+	enum audit_event event;
+	enum audit_outcome outcome;
+	enum reason reason;                     /* REASON_NONE: left out */
+	char id[ULID_MAX];                      /* the request's id; joins intended and done */
+	uint64_t time;                          /* microseconds */
+	char site[SITE_ID_MAX];
+	char action[64];
+	const char *effect;                     /* static: read write destructive */
+	char conversation[CONVERSATION_HASH_MAX];
+	char kid[KID_MAX];                      /* only of a key under which the signature verified, or an admin event's key */
+	char kid_claimed[KID_MAX];              /* only a tombstone's id */
+	char remote[REMOTE_MAX];                /* the network, never the address */
+	char subject[SUBJECT_MAX];
+	char token[9];                          /* first 8 hex of SHA-256(token) */
+	bool expiry_none;                       /* "expiry":"none": the token had no exp */
+	int status;                             /* HTTP */
+	bool has_duration; uint64_t duration_ms;
+	uint64_t count, first, last;            /* a folded record; first and last in microseconds */
+	const json_t *ignored;                  /* borrowed array of JSON Pointers; the line keeps at most 16 of at most 256 bytes */
+	char actor[96];                         /* admin events: "loginuid:name", e.g. "1000:alice" or "-:root" */
+	const json_t *detail;                   /* borrowed object; admin events only */
+};
+void audit_record_init(struct audit_record *r, enum audit_event e, enum audit_outcome o);   /* zero, with id and time of now */
+
+/* Adds the line without line feed. RC_INVALID, nothing added: longer than AUDIT_LINE_MAX, no id, or a detail with a
+ * real number. The 256 bytes of an ignored pointer are counted in the line, escaped, so that no visitor can make a line
+ * too long. */
+enum rc audit_format(struct buf *out, const struct audit_record *r, uint64_t seq) MUST_CHECK;
+
+/* Appends in a ledger write transaction: takes the next seq and stores the line. ret_seq may be NULL. */
+enum rc audit_append(struct txn *ledger, const struct audit_record *r, uint64_t *ret_seq) MUST_CHECK;
+uint64_t audit_size(struct txn *ledger);         /* the next seq */
+
+/* "203.0.113.7" -> "203.0.113.0/24"; IPv6 -> /56; IPv4-mapped as IPv4; anything else -> "" (out terminated). */
+void audit_network(char out[REMOTE_MAX], struct span address);
+/* The exact source a budget counts: IPv4 /32, IPv6 /56. Anything else is one shared source "". */
+void audit_source(char out[REMOTE_MAX], struct span address);
+
+/* ---- subjects: the keyed pseudonyms ---- */
+
+/* Makes a site's pseudonym key (at site add; RC_EXISTS: it has one, which is kept); reads it. RC_NOT_FOUND,
+ * RC_UNSEALED. */
+enum rc audit_pseudonym_make(const struct store *st, struct txn *vault, const char *site) MUST_CHECK;
+enum rc audit_pseudonym_get(const struct store *st, struct txn *vault, struct span site, struct secret **ret) MUST_CHECK;
+/* email is normalised already (identity/). */
+enum rc audit_subject(struct hmac_key *pseudonym_key, struct span email, char out[SUBJECT_MAX]) MUST_CHECK;
+
+/* Keeps the clear identity behind a subject: one sealed row per (site, subject), written when new and refreshed at most daily. */
+enum rc audit_identity_keep(const struct store *st, struct txn *ledger, const char *site, const char *subject, const char *email,
+                            const char *name, uint64_t now_s) MUST_CHECK;
+struct audit_identity { char email[256], name[257]; uint64_t seen_at; };
+enum rc audit_identity_get(const struct store *st, struct txn *ledger, const char *site, const char *subject,
+                           struct audit_identity *ret) MUST_CHECK;
+
+/* ---- the budget of records that strangers can cause (design 9) ---- */
+
+/* Fixed-size, thread-safe, one per process. rate: records a second per (site, source), burst ten times that; a site has ten
+ * times both. 0: no budget. */
+struct budget;
+struct budget *budget_new(unsigned rate);
+void budget_free(struct budget *b);
+/* true: record it. false: past the budget; fold it. now in microseconds of the wall clock, as is a record's time. */
+bool budget_admit(struct budget *b, const char *site, const char *source, uint64_t now_us);
+/* Counts r into its fold of (site, source). A table slot that must make room hands its old fold out: true, *ret_evicted
+ * to be written; or adds it to the fold of its site, which bounds the records of any flood (budget.c says by how much).
+ * To put back a fold that could not be written, call this with it and its remote as source. */
+bool budget_fold(struct budget *b, const char *source, const struct audit_record *r, struct audit_record *ret_evicted);
+/* Folds ready to be written (they gather for 10 s; all when flush), at most max: as records with count, first, last.
+ * What they have in common they say: reason, and remote where it is one source's; a site's own fold has no remote, that
+ * of many sites no site. Call again while it returns max. To be called every second or so by one thread, with the clock
+ * just read: it also notices a clock that was set back. */
+size_t budget_due(struct budget *b, uint64_t now_us, bool flush, struct audit_record *ret, size_t max);
+
+/* May this kind of writer still add to the ledger? Strangers to 80 %, verified visitors to 97 %, admins always. */
+enum audit_writer { AUDIT_STRANGER, AUDIT_VISITOR, AUDIT_ADMIN };
+bool audit_space_left(const struct store_space *s, enum audit_writer w);
+
+/* ---- reading it back ---- */
+
+struct audit_filter {
+	const char *site, *action, *subject;         /* NULL: any. subject: "h1:..." */
+	bool has_outcome; enum audit_outcome outcome;
+	enum reason reason;                          /* REASON_NONE: any */
+	bool has_after; uint64_t after;              /* seq greater than this */
+	uint64_t since, until;                       /* microseconds, since inclusive, until exclusive; 0: open */
+};
+/* One slice, oldest first: calls each for every matching line until it returns false, reading at most max_rows rows of the log in
+ * one transaction. *ret_next: the seq to go on from (as `from`); *ret_end: nothing is left. Lines that do not parse are
+ * passed to each with record NULL; under a filter only those that hold the filter's members as text (audit verify
+ * judges the rest). */
+typedef bool (*audit_each)(uint64_t seq, struct span line, const json_t *record, void *arg);
+enum rc audit_scan(struct txn *ledger, const struct audit_filter *f, uint64_t from, size_t max_rows, audit_each each, void *arg,
+                   uint64_t *ret_next, bool *ret_end) MUST_CHECK;
+
+#endif
