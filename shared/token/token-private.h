@@ -1,0 +1,53 @@
+/* token-private.h -- shared between the files of token/; nobody else includes it. */
+#ifndef POSTERN_TOKEN_PRIVATE_H
+#define POSTERN_TOKEN_PRIVATE_H
+
+#include "token/token.h"
+
+#define TOKEN_DECODED_MAX (TOKEN_MAX / 4 * 3)
+
+#define MEMO_HEADER_MAX 512
+
+/* Of one thread. The header's checks read nothing but its bytes, so that the same bytes pass them again; kept only once
+ * a signature over them verified, so that strangers cannot push the usual one out. */
+struct token_memo {
+	size_t size;                       /* 0: nothing remembered */
+	char header[MEMO_HEADER_MAX];      /* its base64url */
+	json_t *json;
+};
+
+/* NULL, or a new reference to what the memo knows of these header bytes. */
+json_t *memo_find(const struct token_memo *m, struct span header);
+void    memo_keep(struct token_memo *m, struct span header, json_t *json);
+
+/* One part of a token as a JSON object, new; NULL: it is none. Wants canonical base64url. */
+json_t *part_parse(struct span part);
+
+/* An exact member: a JSON string of these bytes. */
+bool string_is(const json_t *value, const char *text);
+
+/* What token_hints() knows while it looks for near misses. header and claims may be NULL, claims may be unverified. */
+struct advice {
+	const struct token *t;
+	const struct token_context *c;
+	const json_t *header, *claims;
+	json_t *hints;                     /* borrowed: sentences so far */
+};
+void advice_say(struct advice *a, const char *fmt, ...) PRINTF_LIKE(2, 3);
+void advise_on_signature(struct advice *a);
+void advise_on_times(struct advice *a, enum reason why);
+
+#define SHOWN_MAX 96                       /* room for a piece of outside text in a hint */
+
+static inline double token_now(const struct token_context *c)
+{
+	/* Both numbers are exact, so the quotient is the double nearest to the true time: as ordered as they are. */
+	return (double)c->now_us / 1e6;
+}
+
+static inline double token_lifetime_max(const struct token_context *c)
+{
+	return c->site->max_lifetime < SITE_LIFETIME_MAX ? c->site->max_lifetime : SITE_LIFETIME_MAX;
+}
+
+#endif
