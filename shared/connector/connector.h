@@ -1,0 +1,91 @@
+/* connector.h -- how an action reaches its data: documents (embedded, in the ledger) and static.
+ *
+ * A connector is compiled from its JSON at load, bound to one request's values (structure, never templates), and
+ * run. The rows of a collection are keyed (site, collection, owner, id): another's row is not found because it is
+ * not there. */
+#ifndef POSTERN_CONNECTOR_CONNECTOR_H
+#define POSTERN_CONNECTOR_CONNECTOR_H
+
+#include "base/problems.h"
+#include "gate/gate.h"
+
+#define DOCUMENT_ID_MAX 129            /* 128 bytes: no control byte, valid UTF-8 */
+#define COLLECTION_MAX 64              /* ^[a-z][a-z0-9_]{0,62}$ */
+#define DOCUMENT_SIZE_MAX 65536        /* bytes of canonical JSON */
+#define LIST_PAGE 50
+
+enum effect { EFFECT_READ, EFFECT_WRITE, EFFECT_DESTRUCTIVE };
+const char *effect_name(enum effect e);
+bool collection_valid(struct span name);
+
+/* documents: {"type":"documents","collection":C,"operation":O, ...} with
+ *	get	id			create	set
+ *	list	[after]			update	id set [when]		delete	id [when]
+ * id and after are a string or a reference (an integer is written in decimal); after is a cursor as `next` gave it.
+ * set is an object whose values, at any depth, are constants or references; when is {member:[constants]}.
+ * static: {"type":"static","result":J}.
+ *
+ * A reference is {"$input":name}, {"$identity":"email"|"name"|"user_id"} or {"$claim":name}; any other object with
+ * a member that begins with "$" is a load error. An optional $input without a value leaves its member or element
+ * out; a null claim is a missing one. $identity and $claim have values only for a verified caller. */
+
+struct connector;
+
+/* What an action tells its connector's compiler. */
+struct connector_rules {
+	enum access access;
+	enum effect effect;                /* read: get list static; write, destructive: create update delete static */
+	const json_t *parameters;          /* the action's parameter schema: a $input must name one of its properties */
+};
+/* Every mistake is added with its pointer below `at`: unknown type (http: "not available yet" by name), unknown
+ * member, a reference that names no parameter, $claim naming an identity or time claim (email name user_id identity
+ * sub exp iat nbf iss aud jti, in any case), ... RC_INVALID, RC_NOMEM. */
+enum rc connector_compile(const json_t *source, struct span at, const struct connector_rules *rules,
+                          struct connector **ret, struct problems *problems) MUST_CHECK;
+void connector_free(struct connector *c);
+
+/* Does running it leave the process (then an `intended` record goes first)? documents, static: no. */
+bool connector_leaves(const struct connector *c);
+/* Does it change anything? */
+bool connector_writes(const struct connector *c);
+
+struct binding {                           /* all borrowed */
+	const char *site;
+	const struct identity *identity;   /* the pinned identity */
+	const char *owner;                 /* the pinned email for a personal action; "" (nobody) for a public one */
+	const json_t *input;               /* validated parameters, an object */
+	const json_t *claims;              /* the verified token's claims, or NULL */
+};
+struct operation;                          /* a connector with its values in place; borrows only the connector */
+/* REASON_NONE; PARAMETERS_INVALID (an id or path reference without a value, no possible id, or more data than a row
+ * holds); IDENTITY_INCOMPLETE (also an owner that is not the pinned email of a personal action); OVERLOADED (no
+ * memory). */
+enum reason connector_bind(const struct connector *c, const struct binding *b, struct operation **ret);
+void operation_free(struct operation *op);
+
+/* Runs in a ledger transaction (read, or write where connector_writes). Gives the same result when run twice from
+ * the same state: a created row's id is made by bind. *ret_result is new, and written only with REASON_NONE.
+ * NOT_FOUND, CONFLICT, PARAMETERS_INVALID (an update that makes the row too large); AUDIT_UNAVAILABLE: a storage
+ * error, in txn_rc(). */
+enum reason operation_run(struct operation *op, struct txn *ledger, json_t **ret_result);
+
+/* ---- documents by hand: import and list ---- */
+struct document {
+	char collection[COLLECTION_MAX];
+	char owner[EMAIL_MAX];             /* empty: nobody's */
+	char id[DOCUMENT_ID_MAX];
+	json_t *data;                      /* an object */
+};
+/* Parses one import line {"collection","id","owner","data"}; owner is normalised. ret->data is new. RC_INVALID with
+ * why. */
+enum rc document_parse(struct span line, struct document *ret, struct why *why) MUST_CHECK;
+/* RC_INVALID: data larger than DOCUMENT_SIZE_MAX. */
+enum rc document_put(struct txn *ledger, const char *site, const struct document *d) MUST_CHECK;
+/* Rows of a collection in key order, all owners; each returns false to stop. The document is borrowed for the call.
+ * A row that does not decode ends the walk: RC_CORRUPT in txn_rc(). */
+void    document_each(struct txn *ledger, const char *site, const char *collection,
+                      bool (*each)(const struct document *d, void *arg), void *arg);
+/* Every row of a removed site, at most max a call; returns how many went. */
+size_t  document_remove_site(struct txn *ledger, const char *site, size_t max);
+
+#endif
