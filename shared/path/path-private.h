@@ -1,0 +1,167 @@
+/* path-private.h -- what the steps share: the process, the thread, and one request between its first byte and its answer. */
+#ifndef POSTERN_PATH_PATH_PRIVATE_H
+#define POSTERN_PATH_PATH_PRIVATE_H
+
+#include "path/path.h"
+#include "base/clock.h"
+#include "base/text.h"
+
+#include <pthread.h>
+
+/* ---- site-view.c: what a thread remembers of a site ---- */
+
+/* A site as it was at one head: settings, ring ready to verify, pseudonym key. Its thread uses all of it; other threads
+ * that finish a parked request use `site` alone, which never changes. */
+struct site_view {
+	atomic_uint refs;
+	struct site_head head;
+	struct site site;
+	struct keyring ring;
+	struct hmac_key *pseudonym;
+	uint64_t used;                 /* the cache's tick of its last use */
+};
+
+#define VIEW_SETS 64
+#define VIEW_WAYS 4
+struct view_cache { struct site_view *view[VIEW_SETS][VIEW_WAYS]; uint64_t tick; };
+
+/* REASON_NONE, SITE_UNKNOWN, VAULT_UNAVAILABLE. *ret is a reference: view_unref(). */
+enum reason view_get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site, struct site_view **ret);
+void view_unref(struct site_view *v);
+void view_cache_done(struct view_cache *c);
+
+/* ---- catalogues.c: compiled actions documents, shared by the process's threads ---- */
+
+struct shared_catalogue {
+	atomic_uint refs;
+	char site[SITE_ID_MAX];
+	uint64_t version, used;
+	struct catalogue *catalogue;
+};
+#define CATALOGUES_MAX 64
+struct catalogues { pthread_mutex_t lock; struct shared_catalogue *slot[CATALOGUES_MAX]; uint64_t tick; };
+
+/* NONE, ACTION_UNKNOWN (the site has no actions), VAULT_UNAVAILABLE. *ret is a reference. */
+enum reason catalogues_get(struct catalogues *c, struct txn *vault, const struct site_view *v, struct shared_catalogue **ret);
+void catalogue_unref(struct shared_catalogue *c);
+void catalogues_done(struct catalogues *c);
+
+/* ---- metrics.c ---- */
+
+#define ENDPOINTS_COUNTED 7
+struct metrics {
+	atomic_ulong requests[ENDPOINTS_COUNTED];
+	atomic_ulong decisions[3][REASON_COUNT];     /* by decision and exact reason */
+	atomic_ulong answers[REASON_COUNT];          /* by code; REASON_NONE: successes */
+	atomic_ulong records, folded, unrecorded;    /* durable records; folded ones; blocked tokens answered without a record */
+};
+void metrics_count(struct path *p, const struct exchange *x);
+
+/* ---- the process and its threads ---- */
+
+struct path {
+	struct path_options o;
+	char pinned_site[SITE_ID_MAX];
+	struct budget *budget;
+	struct use_counter *uses;
+	struct catalogues catalogues;
+	struct metrics metrics;
+	_Atomic uint64_t space_used, space_limit;
+	uint64_t started_at, next_beat_ms, next_uses_ms, next_sweep_ms;
+};
+
+struct path_thread {
+	struct path *path;
+	struct reader *reader;
+	struct view_cache views;
+	struct token_memo *memo;
+};
+
+/* May this kind of sender still write to the ledger, by the space last measured? */
+bool path_space_left(struct path *p, enum audit_writer w);
+
+/* ---- one request ---- */
+
+enum step_result { STEP_NEXT, STEP_WAIT };
+
+struct exchange {
+	struct path *path;
+	struct path_thread *thread;            /* while path_run() is in it */
+	void (*wake)(void *arg);
+	void *wake_arg;
+
+	struct request in;
+	struct answer out;
+	unsigned at;                           /* index into the table of steps */
+	char id[ULID_MAX];
+	uint64_t now_us;                       /* the request's one idea of now */
+
+	enum reason reason;                    /* why it was refused, exactly; REASON_NONE: it was not */
+	struct problems problems;
+	struct txn *vault;                     /* the thread's snapshot; NULL once released */
+	struct site_view *view;
+	struct shared_catalogue *catalogue;
+
+	bool has_token;
+	struct token token;
+	struct identity identity;
+	bool recordable;                       /* got as far as a record is due for: design 9 */
+	bool admitted, admit_asked;            /* the budget's answer */
+
+	const struct action *action;
+	struct intent intent;
+	uint8_t conversation[CONVERSATION_KEY_SIZE];
+	bool claims_pin;                       /* a verified visitor's conversation */
+	struct operation *operation;
+	bool durable;                          /* runs inside the commit that records it */
+	json_t *result;
+
+	struct audit_record record;
+	struct job job;
+	bool waiting;                          /* the commit was submitted; what follows is its outcome */
+	enum rc committed;
+	enum reason committed_reason;
+};
+
+/* The steps; each file says what it decides. They set x->reason to refuse. */
+enum step_result step_request(struct exchange *x);
+enum step_result step_token(struct exchange *x);
+enum step_result step_identity(struct exchange *x);
+enum step_result step_gate(struct exchange *x);
+enum step_result step_intent(struct exchange *x);
+enum step_result step_action(struct exchange *x);
+enum step_result step_audit(struct exchange *x);
+enum step_result step_reply(struct exchange *x);
+
+/* May this sender's record be written, or is it past the budget (or its share of the space)? Asked once per request. */
+bool exchange_admitted(struct exchange *x);
+static inline bool exchange_verified(const struct exchange *x)
+{
+	return x->identity.decision == DECISION_VERIFIED;
+}
+/* Ends the thread's snapshots: nothing borrowed from the vault or ledger is used after it. */
+void exchange_release(struct exchange *x);
+
+/* ---- record.c: records nobody waits for ---- */
+
+/* Queues a record of its own; takes copies. With a subject, email and name are kept behind it (else NULL). */
+void record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name);
+/* ---- jobs.c: writer jobs that are nobody's request ---- */
+
+/* Queues run(arg); done (may be NULL) hears the outcome. */
+void job_background(struct writer *w, job_run run, job_done done, void *arg);
+/* Queues run(arg) and waits for it, but no longer than ms. false: not over yet; arg must stay valid for good. */
+bool job_bounded(struct writer *w, job_run run, void *arg, unsigned ms);
+
+/* ---- workers.c: the ledger's table of live workers, as jobs; arg is the struct path ---- */
+
+enum rc worker_beat(struct txn *ledger, void *path);
+enum rc worker_leave(struct txn *ledger, void *path);
+
+/* ---- origin.c: the browser's Origin against the site's list ---- */
+
+bool origin_listed(const struct site *s, struct span origin);
+/* false: the site has a list, and this is neither on it nor the request's own host. */
+bool origin_allowed(const struct site *s, const struct request *in);
+
+#endif

@@ -1,0 +1,161 @@
+/* process.c -- what the threads of a process share, and its housekeeping. */
+#include "path/path-private.h"
+
+#include <stdlib.h>
+
+#define BEAT_MS 10000                  /* a live worker says so this often */
+#define USES_MS 3000                   /* key-use counts are at most 5 s behind */
+#define SWEEP_MS 30000
+#define FOLDS_PER_TICK 64
+#define FLUSH_MS 700                   /* of the 2 s a stop may take */
+
+static enum rc copy_pinned_site(struct path *p)
+{
+	const char *pinned = p->o.pinned_site;
+
+	if (!pinned || !pinned[0])
+		return RC_OK;
+	if (!site_id_valid(span_str(pinned)))
+		return RC_INVALID;
+	memcpy(p->pinned_site, pinned, strlen(pinned) + 1);
+	return RC_OK;
+}
+
+static void measure_space(struct path *p)
+{
+	struct store_space s;
+
+	if (store_space(p->o.store, &s) != RC_OK)
+		s = (struct store_space){ .used = 1, .limit = 1 };      /* not to be found out: take it for full */
+	atomic_store(&p->space_used, s.used);
+	atomic_store(&p->space_limit, s.limit);
+}
+
+enum rc path_new(const struct path_options *o, struct path **ret)
+{
+	struct path *p = calloc(1, sizeof(*p));
+	enum rc rc;
+
+	if (!p)
+		return RC_NOMEM;
+	p->o = *o;
+	pthread_mutex_init(&p->catalogues.lock, NULL);
+	p->started_at = clock_s();
+	if ((rc = copy_pinned_site(p)) == RC_OK &&
+	    (!(p->budget = budget_new(o->audit_budget)) || !(p->uses = use_counter_new())))
+		rc = RC_NOMEM;
+	if (rc != RC_OK) {
+		path_free(p);
+		return rc;
+	}
+	measure_space(p);
+	*ret = p;
+	return RC_OK;
+}
+
+void path_free(struct path *p)
+{
+	if (!p)
+		return;
+	budget_free(p->budget);
+	use_counter_free(p->uses);
+	catalogues_done(&p->catalogues);
+	free(p);
+}
+
+bool path_space_left(struct path *p, enum audit_writer w)
+{
+	struct store_space s = { .used = atomic_load(&p->space_used), .limit = atomic_load(&p->space_limit) };
+
+	return audit_space_left(&s, w);
+}
+
+enum rc path_thread_new(struct path *p, struct path_thread **ret)
+{
+	struct path_thread *t = calloc(1, sizeof(*t));
+	enum rc rc;
+
+	if (!t)
+		return RC_NOMEM;
+	t->path = p;
+	rc = reader_new(p->o.store, &t->reader);
+	if (rc == RC_OK && !(t->memo = token_memo_new()))
+		rc = RC_NOMEM;
+	if (rc != RC_OK) {
+		path_thread_free(t);
+		return rc;
+	}
+	*ret = t;
+	return RC_OK;
+}
+
+void path_thread_free(struct path_thread *t)
+{
+	if (!t)
+		return;
+	view_cache_done(&t->views);
+	token_memo_free(t->memo);
+	reader_free(t->reader);
+	free(t);
+}
+
+/* ---- housekeeping ---- */
+
+static void write_folds(struct path *p, bool flush)
+{
+	struct audit_record due[FOLDS_PER_TICK];
+	size_t count;
+
+	do {
+		count = budget_due(p->budget, clock_us(), flush, due, FOLDS_PER_TICK);
+		for (size_t i = 0; i < count; i++)
+			record_queue(p, &due[i], NULL, NULL);
+	} while (flush && count == FOLDS_PER_TICK);
+}
+
+static bool due(uint64_t *next_ms, uint64_t now_ms, uint64_t every_ms)
+{
+	if (now_ms < *next_ms)
+		return false;
+	*next_ms = now_ms + every_ms;
+	return true;
+}
+
+void path_tick(struct path *p)
+{
+	uint64_t now = clock_mono_ms();
+
+	measure_space(p);
+	write_folds(p, false);
+	if (due(&p->next_uses_ms, now, USES_MS) && use_counter_take(p->uses))
+		job_background(p->o.writer, use_counter_run, use_counter_done, p->uses);
+	if (due(&p->next_sweep_ms, now, SWEEP_MS))
+		store_reader_check(p->o.store);
+	if (p->o.worker && due(&p->next_beat_ms, now, BEAT_MS))
+		job_background(p->o.writer, worker_beat, NULL, p);
+}
+
+void path_flush(struct path *p)
+{
+	write_folds(p, true);
+	if (use_counter_take(p->uses))
+		job_background(p->o.writer, use_counter_run, use_counter_done, p->uses);
+	/* The queue keeps its order: when this last one is over, so are the others. */
+	job_bounded(p->o.writer, worker_leave, p, FLUSH_MS);
+}
+
+/* ---- health ---- */
+
+void path_health(struct path *p, struct path_thread *t, struct path_health *ret)
+{
+	uint64_t used = atomic_load(&p->space_used), limit = atomic_load(&p->space_limit);
+	struct writer_stats w;
+
+	writer_stats(p->o.writer, &w);
+	ret->vault = txn_rc(reader_begin(t->reader, ENV_VAULT)) == RC_OK && !store_replaced(p->o.store);
+	ret->ledger = txn_rc(reader_begin(t->reader, ENV_LEDGER)) == RC_OK && !w.failing;
+	ret->space_percent = limit ? (unsigned)(used * 100 / limit) : 100;
+	ret->space = path_space_left(p, AUDIT_VISITOR);
+	reader_end(t->reader, ENV_VAULT);
+	reader_end(t->reader, ENV_LEDGER);
+}

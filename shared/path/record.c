@@ -1,0 +1,60 @@
+/* record.c -- records nobody waits for: public reads and the budget's folds. */
+#include "path/path-private.h"
+
+#include <stdlib.h>
+
+struct queued_record {
+	struct job job;
+	struct path *path;
+	struct audit_record record;
+	json_t *ignored;
+	char email[EMAIL_MAX], name[NAME_MAX_BYTES];
+};
+
+static enum rc append(struct txn *ledger, void *arg)
+{
+	struct queued_record *q = arg;
+	enum rc rc = RC_OK;
+
+	if (q->record.subject[0] && q->email[0])
+		rc = audit_identity_keep(q->path->o.store, ledger, q->record.site, q->record.subject, q->email, q->name,
+					 q->record.time / 1000000);
+	return rc == RC_OK ? audit_append(ledger, &q->record, NULL) : rc;
+}
+
+static void appended(void *arg, enum rc outcome)
+{
+	struct queued_record *q = arg;
+	struct metrics *m = &q->path->metrics;
+
+	atomic_fetch_add(outcome == RC_OK ? &m->records : &m->unrecorded, 1);
+	json_decref(q->ignored);
+	free(q);
+}
+
+static void copy_text(char *out, size_t room, const char *text)
+{
+	size_t size = text ? strnlen(text, room - 1) : 0;
+
+	if (size)
+		memcpy(out, text, size);
+	out[size] = '\0';
+}
+
+void record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name)
+{
+	struct queued_record *q = calloc(1, sizeof(*q));
+
+	if (!q) {
+		atomic_fetch_add(&p->metrics.unrecorded, 1);
+		return;
+	}
+	q->path = p;
+	q->record = *r;
+	q->ignored = json_incref((json_t *)r->ignored);
+	q->record.ignored = q->ignored;
+	copy_text(q->email, sizeof(q->email), email);
+	copy_text(q->name, sizeof(q->name), name);
+	q->job = (struct job){ .run = append, .done = appended, .arg = q };
+	writer_submit(p->o.writer, &q->job);
+}

@@ -1,0 +1,111 @@
+/* site-view.c -- a thread's bounded memory of sites: used while the site's head says nothing changed.
+ *
+ * The head is read with every request (one small row), so a retired key is gone with the very next one. The cache has a
+ * size: a million sites cost reads, not memory. */
+#include "path/path-private.h"
+
+#include <stdlib.h>
+
+static void view_free(struct site_view *v)
+{
+	site_done(&v->site);
+	keyring_done(&v->ring);
+	hmac_key_free(v->pseudonym);
+	free(v);
+}
+
+void view_unref(struct site_view *v)
+{
+	if (v && atomic_fetch_sub(&v->refs, 1) == 1)
+		view_free(v);
+}
+
+static struct site_view **set_of(struct view_cache *c, struct span site)
+{
+	return c->view[crc32_of(site) % VIEW_SETS];
+}
+
+static struct site_view *cached(struct site_view **set, struct span site)
+{
+	for (size_t i = 0; i < VIEW_WAYS; i++)
+		if (set[i] && span_is(site, set[i]->site.id))
+			return set[i];
+	return NULL;
+}
+
+/* The slot of this site, else a free one, else the one used longest ago. */
+static struct site_view **slot_for(struct site_view **set, struct span site)
+{
+	struct site_view **best = &set[0];
+
+	for (size_t i = 0; i < VIEW_WAYS; i++) {
+		if (set[i] && span_is(site, set[i]->site.id))
+			return &set[i];
+		if (!set[i] || (*best && set[i]->used < (*best)->used))
+			best = &set[i];
+	}
+	return best;
+}
+
+static enum rc load_pseudonym(const struct store *st, struct txn *vault, struct span site, struct hmac_key **ret)
+{
+	struct secret *key = NULL;
+	enum rc rc = audit_pseudonym_get(st, vault, site, &key);
+
+	if (rc == RC_OK)
+		rc = hmac_key_new(secret_span(key), ret);
+	secret_free(key);
+	return rc;
+}
+
+static enum rc view_load(const struct store *st, struct txn *vault, struct span site, const struct site_head *head,
+			 struct site_view **ret)
+{
+	struct site_view *v = calloc(1, sizeof(*v));
+	enum rc rc;
+
+	if (!v)
+		return RC_NOMEM;
+	site_init(&v->site);
+	if ((rc = site_get(vault, site, &v->site)) != RC_OK ||
+	    (rc = keyring_get(st, vault, site, true, &v->ring)) != RC_OK ||
+	    (rc = load_pseudonym(st, vault, site, &v->pseudonym)) != RC_OK) {
+		view_free(v);
+		return rc;
+	}
+	v->head = *head;
+	atomic_init(&v->refs, 1);          /* the cache's own */
+	*ret = v;
+	return RC_OK;
+}
+
+enum reason view_get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site, struct site_view **ret)
+{
+	struct site_view **set = set_of(c, site), **slot, *v;
+	struct site_head head;
+
+	if (!site_id_valid(site) || !site_head_get(vault, site, &head))
+		return txn_rc(vault) == RC_OK ? REASON_SITE_UNKNOWN : REASON_VAULT_UNAVAILABLE;
+
+	v = cached(set, site);
+	/* The actions' version is the catalogue's business (catalogues.c): it does not age a view. */
+	if (!v || v->head.settings != head.settings || v->head.ring != head.ring) {
+		if (view_load(st, vault, site, &head, &v) != RC_OK)
+			return REASON_VAULT_UNAVAILABLE;
+		slot = slot_for(set, site);
+		view_unref(*slot);
+		*slot = v;
+	}
+	v->head.actions = head.actions;
+	v->used = ++c->tick;
+	atomic_fetch_add(&v->refs, 1);
+	*ret = v;
+	return REASON_NONE;
+}
+
+void view_cache_done(struct view_cache *c)
+{
+	for (size_t s = 0; s < VIEW_SETS; s++)
+		for (size_t i = 0; i < VIEW_WAYS; i++)
+			view_unref(c->view[s][i]);
+}

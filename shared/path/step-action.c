@@ -1,0 +1,23 @@
+/* step-action.c -- run it, or make it ready for the commit that records it.
+ *
+ * A public read that claims no conversation runs here, on a snapshot; everything else runs inside the writer's transaction
+ * together with its record (step-audit.c). */
+#include "path/path-private.h"
+
+static enum reason run_now(struct exchange *x)
+{
+	struct txn *ledger = reader_begin(x->thread->reader, ENV_LEDGER);
+	enum reason reason = operation_run(x->operation, ledger, &x->result);
+
+	return txn_rc(ledger) == RC_OK ? reason : REASON_AUDIT_UNAVAILABLE;
+}
+
+enum step_result step_action(struct exchange *x)
+{
+	x->durable = x->action->access == ACCESS_PERSONAL || connector_writes(x->action->connector) || x->claims_pin;
+	if (!exchange_admitted(x))
+		x->reason = exchange_verified(x) ? REASON_AUDIT_UNAVAILABLE : REASON_RATE_LIMITED;
+	else if (!x->durable)
+		x->reason = run_now(x);
+	return STEP_NEXT;
+}

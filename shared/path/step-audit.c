@@ -1,0 +1,163 @@
+/* step-audit.c -- no record, no action: what is written, and what is on disk before the answer leaves (design 9).
+ *
+ * One job of the group-commit writer claims the conversation, runs the operation and appends the record; it happens whole or
+ * not at all. While it waits no thread waits with it: the step says STEP_WAIT and is entered again after the commit. */
+#include "path/path-private.h"
+
+/* What becomes of the record. */
+enum fate { RECORD_NONE, RECORD_FOLDED, RECORD_QUEUED, RECORD_DURABLE };
+
+static enum reason recorded_reason(const struct exchange *x, enum reason reason)
+{
+	bool unusable = x->identity.reason == REASON_EMAIL_RESERVED || x->identity.reason == REASON_EMAIL_NOT_PUBLIC;
+
+	return reason == REASON_SIGN_IN_REQUIRED && unusable ? x->identity.reason : reason;
+}
+
+static void record_outcome(struct exchange *x, enum reason reason)
+{
+	struct audit_record *r = &x->record;
+
+	r->outcome = reason == REASON_NONE ? AUDIT_OUTCOME_DONE
+		   : x->identity.decision == DECISION_BLOCKED ? AUDIT_OUTCOME_BLOCKED : AUDIT_OUTCOME_REFUSED;
+	r->reason = recorded_reason(x, reason);
+	r->status = reason == REASON_NONE ? 200 : reason_status(reason_public(reason));
+}
+
+/* A blocked token never reached the look-up; its record names the action only if the site has one of that name. */
+static void record_action(struct exchange *x)
+{
+	if (!x->action && x->in.endpoint->runs_action && !x->catalogue && x->vault &&
+	    catalogues_get(&x->path->catalogues, x->vault, x->view, &x->catalogue) == REASON_NONE)
+		x->action = catalogue_find(x->catalogue->catalogue, x->in.action);
+	if (!x->action)
+		return;
+	memcpy(x->record.action, x->action->name, sizeof(x->record.action));
+	x->record.effect = effect_name(x->action->effect);
+}
+
+static void record_fill(struct exchange *x)
+{
+	struct audit_record *r = &x->record;
+
+	r->event = x->in.endpoint->runs_action ? AUDIT_EVENT_ACTION : AUDIT_EVENT_IDENTITY;
+	memcpy(r->id, x->id, sizeof(r->id));
+	memcpy(r->site, x->view->site.id, sizeof(r->site));
+	r->time = x->now_us;
+	audit_network(r->remote, x->in.remote);
+	r->ignored = x->intent.ignored;
+	if (x->has_token)
+		memcpy(r->token, token_fingerprint(&x->token), sizeof(r->token));
+	record_action(x);
+	record_outcome(x, x->reason);
+}
+
+static enum fate fate_of(struct exchange *x)
+{
+	if (x->reason == REASON_NONE)
+		return !x->in.endpoint->runs_action ? RECORD_NONE : x->durable ? RECORD_DURABLE : RECORD_QUEUED;
+	if (!x->recordable || x->reason == REASON_AUDIT_UNAVAILABLE || x->reason == REASON_VAULT_UNAVAILABLE)
+		return RECORD_NONE;
+	if (x->reason == REASON_RATE_LIMITED)
+		return RECORD_FOLDED;
+	if (exchange_admitted(x))
+		return RECORD_DURABLE;
+	if (!exchange_verified(x))
+		return RECORD_FOLDED;
+	x->reason = REASON_AUDIT_UNAVAILABLE;
+	return RECORD_NONE;
+}
+
+static void fold(struct exchange *x)
+{
+	struct audit_record evicted;
+	char source[REMOTE_MAX];
+
+	audit_source(source, x->in.remote);
+	if (budget_fold(x->path->budget, source, &x->record, &evicted))
+		record_queue(x->path, &evicted, NULL, NULL);
+	atomic_fetch_add(&x->path->metrics.folded, 1);
+}
+
+/* The job. May run twice (store.h): it starts from x->reason, which it does not change, and makes its outputs anew. */
+static enum rc commit(struct txn *ledger, void *arg)
+{
+	struct exchange *x = arg;
+	const char *site = x->view->site.id;
+	uint64_t now_s = x->now_us / 1000000;
+	enum reason reason = x->reason;
+	enum rc rc = RC_OK;
+
+	if (reason == REASON_NONE) {
+		json_decref(x->result);
+		x->result = NULL;
+		if (x->claims_pin)
+			reason = pin_claim(ledger, site, x->conversation, x->record.subject, now_s);
+		if (reason == REASON_NONE)
+			reason = operation_run(x->operation, ledger, &x->result);
+		rc = txn_rc(ledger);
+	}
+	if (rc == RC_OK && x->record.subject[0] && x->identity.email[0])
+		rc = audit_identity_keep(x->path->o.store, ledger, site, x->record.subject, x->identity.email,
+					 x->identity.name, now_s);
+	if (rc != RC_OK)
+		return rc;
+	record_outcome(x, reason);
+	x->committed_reason = reason;
+	return audit_append(ledger, &x->record, NULL);
+}
+
+static void committed(void *arg, enum rc outcome)
+{
+	struct exchange *x = arg;
+
+	x->committed = outcome;
+	x->wake(x->wake_arg);
+}
+
+static enum step_result submit(struct exchange *x)
+{
+	struct writer *w = x->path->o.writer;
+
+	x->waiting = true;
+	x->job = (struct job){ .run = commit, .done = committed, .arg = x };
+	writer_submit(w, &x->job);         /* x may belong to another thread from here on */
+	return STEP_WAIT;
+}
+
+/* The commit is over. A blocked token stays blocked without a record; anything else without one is refused, and was not done. */
+static void settle(struct exchange *x)
+{
+	if (x->committed == RC_OK) {
+		x->reason = x->committed_reason;
+		atomic_fetch_add(&x->path->metrics.records, 1);
+		return;
+	}
+	atomic_fetch_add(&x->path->metrics.unrecorded, 1);
+	if (x->identity.decision != DECISION_BLOCKED || x->reason == REASON_NONE) {
+		x->reason = REASON_AUDIT_UNAVAILABLE;
+		json_decref(x->result);
+		x->result = NULL;
+	}
+}
+
+enum step_result step_audit(struct exchange *x)
+{
+	enum fate fate;
+
+	if (x->waiting) {
+		settle(x);
+		return STEP_NEXT;
+	}
+	fate = fate_of(x);
+	if (fate != RECORD_NONE)
+		record_fill(x);
+	exchange_release(x);
+	if (fate == RECORD_DURABLE)
+		return submit(x);
+	if (fate == RECORD_FOLDED)
+		fold(x);
+	else if (fate == RECORD_QUEUED)
+		record_queue(x->path, &x->record, x->identity.email, x->identity.name);
+	return STEP_NEXT;
+}

@@ -1,0 +1,39 @@
+/* step-request.c -- which endpoint, and which site's vault rows decide about it?
+ *
+ * The site's settings are read even for a request that routing refused, so that its CORS headers are right on errors too;
+ * the refusal itself keeps its place in the order. */
+#include "path/path-private.h"
+
+/* POSTERN_SITE pins the worker to one site: by its environment, by the request's parameters, or by both if they agree. */
+static bool pinned_elsewhere(const struct exchange *x)
+{
+	const struct request *in = &x->in;
+	const char *env = x->path->pinned_site;
+
+	if (in->site_pin_count > 1 || (in->site_pin_count == 1 && !span_equal(in->site_pin, in->site)))
+		return true;
+	return env[0] && !span_is(in->site, env);
+}
+
+static enum reason load_site(struct exchange *x)
+{
+	if (pinned_elsewhere(x))
+		return REASON_SITE_UNKNOWN;
+	x->vault = reader_begin(x->thread->reader, ENV_VAULT);
+	if (txn_rc(x->vault) != RC_OK)
+		return REASON_VAULT_UNAVAILABLE;
+	return view_get(&x->thread->views, x->path->o.store, x->vault, x->in.site, &x->view);
+}
+
+enum step_result step_request(struct exchange *x)
+{
+	enum reason site = REASON_NONE;
+
+	if (x->in.site.size && x->in.early != REASON_OVERLOADED)
+		site = load_site(x);
+	if (x->id[0] == '\0')
+		x->reason = REASON_OVERLOADED;          /* no randomness, no request id */
+	else
+		x->reason = x->in.early != REASON_NONE ? x->in.early : site;
+	return STEP_NEXT;
+}
