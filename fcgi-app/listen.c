@@ -1,0 +1,196 @@
+/* listen.c -- LISTEN_FDS (sd_listen_fds(3)), descriptor 0 (FastCGI specification 1.0, 2.2), or a socket of our own.
+ *
+ * Never TCP: whoever can connect can claim to be the web server, and only a Unix socket says who connects. */
+#include "listen.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define FIRST_HANDED 3                 /* SD_LISTEN_FDS_START */
+#define BACKLOG 1024
+
+/* ---- handed over ---- */
+
+static int socket_option(int fd, int option)
+{
+	int value = 0;
+	socklen_t size = sizeof(value);
+
+	return getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
+}
+
+static bool listens(int fd)
+{
+	return socket_option(fd, SO_ACCEPTCONN) == 1;
+}
+
+static enum rc take_handed(int fd, struct listener *ret, struct why *why)
+{
+	if (!listens(fd)) {
+		why_set(why, "descriptor %d was handed over but is not a listening socket", fd);
+		return RC_REFUSED;
+	}
+	if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM) {
+		why_set(why, "descriptor %d is not a Unix stream socket: the worker serves no TCP; give it one, or run it with --listen PATH", fd);
+		return RC_REFUSED;
+	}
+	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
+		why_set(why, "descriptor %d: %s", fd, strerror(errno));
+		return RC_IO;
+	}
+	*ret = (struct listener){ .fd = fd };
+	return RC_OK;
+}
+
+/* How many LISTEN_FDS gives to this very process; 0: none. */
+static long handed_count(void)
+{
+	const char *pid = getenv("LISTEN_PID"), *count = getenv("LISTEN_FDS");
+	char *end;
+	long n;
+
+	if (!pid || !count || strtol(pid, NULL, 10) != (long)getpid())
+		return 0;
+	n = strtol(count, &end, 10);
+	return *end == '\0' && n > 0 ? n : 0;
+}
+
+/* ---- made ---- */
+
+/* Only the directory lock's holder may take a stale socket away, or two starting workers could take each other's. */
+static int lock_directory(const char *path)
+{
+	char dir[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	const char *slash = strrchr(path, '/');
+	size_t size = slash == path ? 1 : (size_t)(slash - path);
+	int fd;
+
+	memcpy(dir, path, size);
+	dir[size] = '\0';
+	fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd >= 0 && flock(fd, LOCK_EX) != 0) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Removes what a dead worker left. RC_BUSY: somebody listens there. */
+static enum rc clear_stale(const struct sockaddr_un *at, struct why *why)
+{
+	struct stat st;
+	int fd, rc;
+
+	if (lstat(at->sun_path, &st) != 0)
+		return errno == ENOENT ? RC_OK : RC_IO;
+	if (!S_ISSOCK(st.st_mode)) {
+		why_set(why, "%s is there and is not a socket: choose another --listen", at->sun_path);
+		return RC_REFUSED;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return RC_IO;
+	rc = connect(fd, (const struct sockaddr *)at, sizeof(*at));
+	if (rc != 0 && errno == ECONNREFUSED) {
+		close(fd);
+		return unlink(at->sun_path) == 0 ? RC_OK : RC_IO;
+	}
+	if (rc == 0 || errno == EAGAIN)
+		why_set(why, "another worker listens on %s: stop it, or choose another --listen", at->sun_path);
+	else
+		why_set(why, "%s is there and cannot be asked whether it is in use: %s", at->sun_path, strerror(errno));
+	close(fd);
+	return RC_BUSY;
+}
+
+/* Bound with its final mode: there is no moment at which others could connect. */
+static bool bind_0660(int fd, const struct sockaddr_un *at)
+{
+	mode_t before = umask(0117);
+	int rc = bind(fd, (const struct sockaddr *)at, sizeof(*at));
+
+	umask(before);
+	return rc == 0;
+}
+
+static enum rc make_socket(const struct sockaddr_un *at, const gid_t *group, struct listener *ret, struct why *why)
+{
+	enum rc rc = clear_stale(at, why);
+	struct stat st;
+	int fd;
+
+	if (rc != RC_OK)
+		return rc;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd < 0 || !bind_0660(fd, at)) {
+		if (fd >= 0)
+			close(fd);
+		return RC_IO;
+	}
+	if ((group && chown(at->sun_path, (uid_t)-1, *group) != 0) || listen(fd, BACKLOG) != 0 || stat(at->sun_path, &st) != 0) {
+		why_set(why, "cannot set up %s: %s", at->sun_path, strerror(errno));
+		unlink(at->sun_path);
+		close(fd);
+		return RC_IO;
+	}
+	*ret = (struct listener){ .fd = fd, .device = st.st_dev, .inode = st.st_ino };
+	return RC_OK;
+}
+
+static enum rc open_path(const char *path, const gid_t *group, struct listener *ret, struct why *why)
+{
+	struct sockaddr_un at = { .sun_family = AF_UNIX };
+	enum rc rc = RC_IO;
+	int dir;
+
+	if (strlen(path) >= sizeof(at.sun_path)) {
+		why_set(why, "--listen: a socket's path has at most %zu bytes", sizeof(at.sun_path) - 1);
+		return RC_INVALID;
+	}
+	memcpy(at.sun_path, path, strlen(path) + 1);
+	dir = lock_directory(path);
+	if (dir >= 0)
+		rc = make_socket(&at, group, ret, why);
+	if (rc == RC_OK)
+		ret->path = path;
+	else
+		why_set(why, "cannot listen on %s: %s", path, strerror(errno));
+	if (dir >= 0)
+		close(dir);
+	return rc;
+}
+
+/* ---- the order ---- */
+
+enum rc listen_open(const char *path, const gid_t *group, struct listener *ret, struct why *why)
+{
+	long handed = handed_count();
+
+	if (handed > 1) {
+		why_set(why, "LISTEN_FDS hands over %ld sockets: give the worker exactly one", handed);
+		return RC_REFUSED;
+	}
+	if (handed == 1)
+		return take_handed(FIRST_HANDED, ret, why);
+	if (listens(STDIN_FILENO))
+		return take_handed(STDIN_FILENO, ret, why);
+	if (path)
+		return open_path(path, group, ret, why);
+	why_set(why, "no socket: start it from a web server or a systemd socket, or run postern-fcgi --listen PATH");
+	return RC_INVALID;
+}
+
+void listen_unlink(const struct listener *l)
+{
+	struct stat st;
+
+	if (l->path && lstat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
+		unlink(l->path);
+}

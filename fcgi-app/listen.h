@@ -1,0 +1,20 @@
+/* listen.h -- the socket the worker is reached by: handed over, or made. Always a Unix socket. */
+#ifndef POSTERN_FCGI_APP_LISTEN_H
+#define POSTERN_FCGI_APP_LISTEN_H
+
+#include "base/codes.h"
+
+#include <sys/types.h>
+
+struct listener {
+	int fd;
+	const char *path;              /* of a socket that we made; borrowed; NULL: it was handed over */
+	dev_t device; ino_t inode;     /* of that file */
+};
+
+/* LISTEN_FDS, else descriptor 0 if it listens, else a new socket at path (0660, of the group if there is one).
+ * RC_INVALID: there is none of these; RC_BUSY: a live socket is at path; RC_REFUSED: what was handed over is no Unix socket; RC_IO. */
+enum rc listen_open(const char *path, const gid_t *group, struct listener *ret, struct why *why) MUST_CHECK;
+void    listen_unlink(const struct listener *l);     /* what we made, if it is still ours */
+
+#endif

@@ -1,0 +1,26 @@
+/* options.h -- what the worker was told, by its command line or its environment. */
+#ifndef POSTERN_FCGI_APP_OPTIONS_H
+#define POSTERN_FCGI_APP_OPTIONS_H
+
+#include "base/log.h"
+
+#include <sys/types.h>
+
+#define OPTION_PEERS_MAX 32
+
+struct options {                       /* strings are borrowed from argv and the environment */
+	const char *data, *master_key;         /* NULL: the store's own rules */
+	const char *listen;                    /* NULL: only a socket that was handed over */
+	bool has_group; gid_t group;
+	uid_t peers[OPTION_PEERS_MAX];
+	size_t peer_count;
+	unsigned threads, audit_budget;
+	enum log_level log_level;
+	bool help, version;
+};
+
+/* Defaults, environment, command line. false: why says what is wrong, in one line. */
+bool options_read(struct options *o, int argc, char *const *argv, struct why *why);
+bool options_print_help(void);         /* on stdout; false: it could not be written */
+
+#endif

@@ -1,0 +1,12 @@
+/* route.h -- which endpoint does this request want? */
+#ifndef POSTERN_FCGI_APP_ROUTE_H
+#define POSTERN_FCGI_APP_ROUTE_H
+
+#include "path/path.h"
+
+struct target { struct span method, path_info, script_name; bool metrics; };
+
+/* Sets endpoint, early (NONE, NOT_FOUND, METHOD_NOT_ALLOWED), allow, head, site and action of *ret; spans borrow from t. */
+void route(const struct target *t, struct request *ret);
+
+#endif

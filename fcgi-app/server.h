@@ -1,0 +1,122 @@
+/* server.h -- what the files of the accept loop share: accept.c, peer.c, queue.c, serve.c.
+ *
+ * A peer is one connection of a web server. It sits in a slot that is never freed, and has one owner at a time: the thread
+ * that moved its state to BUSY, or, while its record is being committed, nobody until the commit hands it to the queue. No
+ * thread ever waits for a peer: it is read without blocking, its answer is written without blocking, and between the two
+ * it waits in the epoll set (edge-triggered; an event for a busy peer is remembered as AGAIN and looked into by its owner).
+ *
+ * Lifetimes: an epoll event names slot and generation, so one that arrives late finds another generation and means nothing. */
+#ifndef POSTERN_FCGI_APP_SERVER_H
+#define POSTERN_FCGI_APP_SERVER_H
+
+#include "accept.h"
+#include "reply.h"
+#include "request.h"
+
+#include <pthread.h>
+
+/* From the first byte of a request to its last, however it drips; also for a new connection that says nothing. */
+#define READ_MS 10000
+#define IDLE_MS 60000                  /* a kept connection without a request */
+#define SEND_MS 30000                  /* an answer too long for the socket's buffer, to a slow reader */
+
+/* ---- a request in flight ---- */
+
+enum parking { CALL_RUNNING, CALL_PARKED, CALL_WOKEN };
+
+/* Made once, used for one request after another; belongs to a peer from its whole request to its answer. */
+struct call {
+	struct server *server;
+	struct peer *peer;
+	struct inbound in;
+	struct exchange *exchange;
+	bool overloaded;               /* more in flight than there may be: it is turned away */
+	_Atomic int parking;           /* enum parking: who goes on after PATH_WAITING, the thread that ran it or the queue */
+	struct call *next;             /* in the pool */
+};
+
+/* ---- peer.c: slots, states, deadlines ---- */
+
+enum peer_state { PEER_FREE, PEER_WAITING, PEER_BUSY, PEER_AGAIN };
+enum peer_phase { PEER_READING, PEER_RUNNING, PEER_SENDING };
+
+struct peer {
+	_Atomic uint64_t word;         /* generation << 8 | enum peer_state */
+	_Atomic uint64_t deadline_ms;  /* when a waiting peer is closed */
+	atomic_bool idle;              /* kept, and no byte of a next request has come */
+	enum peer_phase phase;         /* from here on: its owner's alone */
+	int fd;
+	bool registered, wants_out;    /* as the epoll set has it */
+	bool keep;                     /* after the answer that is being sent */
+	struct frame frame;
+	unsigned char *input;          /* of an incomplete request; NULL: none */
+	size_t input_size, input_room;
+	struct call *call;
+	struct spool spool;
+	struct peer *next;             /* in the queue, or among the free */
+};
+
+struct peers { struct peer *slot; unsigned count; pthread_mutex_t lock; struct peer *free; atomic_uint open; };
+
+enum rc peers_init(struct peers *ps, unsigned count) MUST_CHECK;
+void    peers_done(struct peers *ps);
+struct peer *peer_take(struct server *s, int fd);              /* busy, owned by the caller; NULL: no slot */
+struct peer *peer_event(struct server *s, uint64_t key);       /* the peer, now owned by the caller; NULL: somebody else's */
+/* The owner lets go and waits for the next event; unless something came meanwhile (MORE), or it cannot be waited for (LOST). */
+enum peer_wait { PEER_LET_GO, PEER_MORE, PEER_LOST };
+enum peer_wait peer_wait(struct server *s, struct peer *p);
+void peer_deadline(struct peer *p, unsigned ms, bool idle);
+void peer_close(struct server *s, struct peer *p);
+/* Closes what is past its deadline; idle ones at once where `idle_too`. */
+void peers_sweep(struct server *s, uint64_t now_ms, bool idle_too);
+bool peers_evict(struct server *s);                            /* the kept connection idle the longest; false: there is none */
+
+/* ---- queue.c: peers that have something to do and no owner thread yet ---- */
+
+struct queue {
+	pthread_mutex_t lock;
+	struct peer *first, *last;
+	atomic_uint count;
+	int wake_fd;                   /* eventfd in the epoll set */
+};
+enum rc queue_init(struct queue *q) MUST_CHECK;
+void    queue_done(struct queue *q);
+void queue_push(struct queue *q, struct peer *p, bool wake);
+struct peer *queue_pop(struct queue *q);
+void queue_wake(struct queue *q);      /* one more thread */
+
+/* ---- serve.c: what is done with a peer ---- */
+
+struct worker {
+	struct server *server;
+	pthread_t thread;
+	struct path_thread *path;
+	struct feed feed;
+	struct call *spare;            /* saves the pool's lock */
+};
+
+void peer_serve(struct worker *w, struct peer *p);             /* the caller owns p, and no longer does afterwards */
+void call_free(struct call *c);
+
+/* ---- accept.c ---- */
+
+struct server {
+	struct server_options o;
+	int epoll, listener, quit_fd;
+	struct peers peers;
+	struct queue queue;
+	struct worker *workers;
+	unsigned started;
+	atomic_bool stopping, accept_paused;
+	atomic_uint calls;             /* requests in flight */
+	pthread_mutex_t pool_lock;
+	struct call *pool;
+	pthread_mutex_t gone_lock;
+	pthread_cond_t gone;           /* a peer was closed while stopping */
+};
+
+/* At most one line a minute of each kind: what strangers or broken peers cause must not fill the log. */
+struct rarely { _Atomic uint64_t next_ms; };
+bool rarely(struct rarely *r);
+
+#endif
