@@ -1,0 +1,300 @@
+/* cmd-key.c -- postern key create|import|list|rotate|retire|keep|check. */
+#include "console/cli/cli.h"
+
+#include <termios.h>
+#include <unistd.h>
+
+#define GRACE_DEFAULT (48 * 3600)
+#define IMPORT_MAX (KEY_SECRET_MAX + 1)        /* with its final newline */
+
+/* ---- showing a new key ---- */
+
+/* The one time its secret is seen. more: further members of the JSON document, each with a comma before it. */
+static void show_created(const struct call *c, const struct key *k, const struct secret_file *f, const char *more)
+{
+	if (args_given(&c->args, OPT_JSON)) {
+		printf("{\"kid\":\"%s\"%s", k->kid, more);
+		if (!f->path) {
+			printf(",\"secret\":\"");
+			out_secret(k->secret);         /* base62 and underscores: nothing to escape */
+			putchar('"');
+		}
+		printf(",\"site\":\"%s\",\"state\":\"active\"}\n", c->site);
+		return;
+	}
+	out_line("kid     %s", k->kid);
+	if (f->path)
+		return;
+	printf("secret  ");
+	out_secret(k->secret);
+	putchar('\n');
+}
+
+/* The secret is in the file or on standard output, or the admin learns that nobody has it. */
+static int deliver(struct call *c, const struct key *k, struct secret_file *f, const char *more)
+{
+	bool kept = true;
+
+	if (f->path)
+		kept = secret_file_write(f, k->secret);
+	secret_file_end(f, kept);
+	if (kept) {
+		show_created(c, k, f, more);
+		kept = out_finish();
+	}
+	if (kept && !f->path && !args_given(&c->args, OPT_JSON))
+		talk("this secret is shown only now");
+	if (kept)
+		return EXIT_YES;
+	talk("key %s was made, but its secret could not be written: retire it and make another", k->kid);
+	return EXIT_UNSURE;
+}
+
+int run_key_create(struct call *c)
+{
+	enum reason reason = REASON_NONE;
+	struct why why = { { 0 } };
+	struct key made = { 0 };
+	struct secret_file f;
+	int code = secret_file_make(&f, c->args.text[OPT_SECRET_FILE]);
+
+	if (code == EXIT_YES)
+		code = call_open(c, false);
+	if (code == EXIT_YES) {
+		enum rc rc = admin_key_create(c->admin, c->site, c->args.text[OPT_LABEL], &made, &reason, &why);
+
+		code = call_end(c, rc, reason, &why);
+		if (rc == RC_OK)
+			code = deliver(c, &made, &f, "");
+	}
+	secret_file_end(&f, false);
+	key_done(&made);
+	return code;
+}
+
+int run_key_rotate(struct call *c)
+{
+	uint64_t grace = args_given(&c->args, OPT_GRACE) ? c->args.number[OPT_GRACE] : GRACE_DEFAULT;
+	const char *kid = c->args.operands > 1 ? c->args.operand[1] : NULL;
+	enum reason reason = REASON_NONE;
+	struct why why = { { 0 } };
+	struct rotation made = { 0 };
+	struct secret_file f;
+	char more[80], at[CLOCK_TEXT_MAX];
+	int code = secret_file_make(&f, c->args.text[OPT_SECRET_FILE]);
+
+	if (code == EXIT_YES)
+		code = call_open(c, false);
+	if (code == EXIT_YES) {
+		enum rc rc = admin_key_rotate(c->admin, c->site, kid, grace, &made, &reason, &why);
+
+		code = call_end(c, rc, reason, &why);
+		if (rc == RC_OK) {
+			snprintf(more, sizeof(more), ",\"retire_at\":%llu,\"retiring\":\"%s\"",
+			         (unsigned long long)made.retire_at, made.retiring);
+			code = deliver(c, &made.created, &f, more);
+			talk("key %s verifies until %s", made.retiring, out_time(made.retire_at, at));
+		}
+	}
+	secret_file_end(&f, false);
+	key_done(&made.created);
+	return code;
+}
+
+/* ---- import ---- */
+
+/* Typed or pasted at a terminal it does not appear there. */
+static enum rc read_secret(struct secret **ret)
+{
+	struct termios shown, hidden;
+	bool terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &shown) == 0;
+	enum rc rc;
+
+	if (!terminal)
+		return secret_read_fd(STDIN_FILENO, IMPORT_MAX, ret);
+	hidden = shown;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	talk("the secret, then Enter and Ctrl-D (it is not shown):");
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	rc = secret_read_fd(STDIN_FILENO, IMPORT_MAX, ret);
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	return rc;
+}
+
+int run_key_import(struct call *c)
+{
+	enum reason reason = REASON_NONE;
+	struct why why = { { 0 } };
+	struct secret *secret = NULL;
+	struct key made = { 0 };
+	enum rc rc = read_secret(&secret);
+	int code;
+
+	if (rc == RC_INVALID) {
+		rc = RC_REFUSED;
+		reason = REASON_SECRET_INVALID;
+	}
+	if ((code = call_end(c, rc, reason, NULL)) != EXIT_YES || (code = call_open(c, false)) != EXIT_YES)
+		goto out;
+	rc = admin_key_import(c->admin, c->site, c->args.text[OPT_LABEL], secret, &made, &reason, &why);
+	if ((code = call_end(c, rc, reason, &why)) != EXIT_YES)
+		goto out;
+	if (args_given(&c->args, OPT_JSON))
+		out_json(json_pack("{ssssssss}", "kid", made.kid, "site", c->site, "state", "active", "fingerprint",
+		                   made.fingerprint));
+	else
+		out_line("kid     %s", made.kid);
+out:
+	secret_free(secret);
+	key_done(&made);
+	return code;
+}
+
+/* ---- list ---- */
+
+static json_t *time_json(uint64_t at)
+{
+	return at ? json_integer((json_int_t)at) : json_null();
+}
+
+static json_t *row_json(const struct key_row *r)
+{
+	return json_pack("{sssssssssIsososIsI}", "kid", r->key.kid, "label", r->key.label, "state", key_state_name(r->state),
+	                 "fingerprint", r->key.fingerprint, "created_at", (json_int_t)r->key.created_at,
+	                 "retire_at", time_json(r->key.retire_at), "last_used_at", time_json(r->use.last_used_at),
+	                 "uses_1h", (json_int_t)r->use.uses_1h, "uses_24h", (json_int_t)r->use.uses_24h);
+}
+
+static void row_print(struct table *t, const struct key_row *r)
+{
+	char created[CLOCK_TEXT_MAX], retire[CLOCK_TEXT_MAX], used[CLOCK_TEXT_MAX], uses[48];
+
+	snprintf(uses, sizeof(uses), "%llu/%llu", (unsigned long long)r->use.uses_1h, (unsigned long long)r->use.uses_24h);
+	table_row(t, (const char *const[]){ r->key.kid, key_state_name(r->state), r->key.fingerprint,
+	                                    out_time(r->key.created_at, created), out_time(r->key.retire_at, retire),
+	                                    out_time(r->use.last_used_at, used), uses, r->key.label });
+}
+
+int run_key_list(struct call *c)
+{
+	static const char *const heads[] = { "KID", "STATE", "FINGERPRINT", "CREATED", "RETIRES", "LAST USED",
+	                                     "USES 1h/24h", "LABEL" };
+	enum reason reason = REASON_NONE;
+	struct why why = { { 0 } };
+	struct key_rows rows = { 0 };
+	struct table t;
+	int code = call_open(c, false);
+
+	if (code != EXIT_YES ||
+	    (code = call_end(c, admin_key_list(c->admin, c->site, &rows, &reason, &why), reason, &why)) != EXIT_YES)
+		return code;
+	if (args_given(&c->args, OPT_JSON)) {
+		for (size_t i = 0; i < rows.count; i++)
+			out_item(row_json(&rows.row[i]), i);
+		out_array_end(rows.count);
+	} else {
+		table_begin(&t, ARRAY_LEN(heads), heads);
+		for (size_t i = 0; i < rows.count; i++)
+			row_print(&t, &rows.row[i]);
+		table_end(&t);
+	}
+	key_rows_done(&rows);
+	return EXIT_YES;
+}
+
+/* ---- retire, keep, check ---- */
+
+/* Which of --now, --in and --at; *ret_at 0: now. */
+static int retire_time(const struct call *c, uint64_t *ret_at)
+{
+	const struct arguments *a = &c->args;
+	uint64_t now = clock_s();
+
+	if (args_given(a, OPT_NOW) + args_given(a, OPT_IN) + args_given(a, OPT_AT) != 1)
+		return usage_error(c, "one of --now, --in and --at is needed");
+	*ret_at = 0;
+	if (args_given(a, OPT_IN))
+		*ret_at = now + a->number[OPT_IN];
+	if (args_given(a, OPT_AT))
+		*ret_at = a->number[OPT_AT] / 1000000;
+	if (*ret_at && *ret_at <= now)
+		return usage_error(c, "that is no time ahead; at once is --now");
+	return EXIT_YES;
+}
+
+/* Asks only where it must: a ring that would verify nothing any more. */
+static enum rc retire(struct call *c, uint64_t at, enum reason *reason, struct why *why, int *ret_code)
+{
+	const char *kid = c->args.operand[1];
+	enum rc rc = admin_key_retire(c->admin, c->site, kid, at, args_given(&c->args, OPT_YES), reason, why);
+
+	if (rc != RC_REFUSED || *reason != REASON_KEY_LAST)
+		return rc;
+	*ret_code = confirm(c, "key_last: That is the last key that verifies; without it every token is blocked.", kid);
+	return *ret_code != EXIT_YES ? RC_OK : admin_key_retire(c->admin, c->site, kid, at, true, reason, why);
+}
+
+int run_key_retire(struct call *c)
+{
+	enum reason reason = REASON_NONE;
+	struct why why = { { 0 } };
+	uint64_t at = 0;
+	char time[CLOCK_TEXT_MAX];
+	enum rc rc;
+	int code = retire_time(c, &at);
+
+	if (code != EXIT_YES || (code = call_open(c, false)) != EXIT_YES)
+		return code;
+	rc = retire(c, at, &reason, &why, &code);
+	if (code != EXIT_YES || (code = call_end(c, rc, reason, &why)) != EXIT_YES)
+		return code;
+	if (args_given(&c->args, OPT_JSON))
+		out_json(json_pack("{ssssssso}", "site", c->site, "kid", c->args.operand[1], "state", at ? "retiring" : "retired",
+		                   "retire_at", json_integer((json_int_t)(at ? at : clock_s()))));
+	else if (at)
+		talk("key %s verifies until %s", c->args.operand[1], out_time(at, time));
+	else
+		talk("key %s is retired and its secret deleted", c->args.operand[1]);
+	return EXIT_YES;
+}
+
+int run_key_keep(struct call *c)
+{
+	enum reason reason = REASON_NONE;
+	struct why why = { { 0 } };
+	int code = call_open(c, false);
+
+	if (code != EXIT_YES)
+		return code;
+	code = call_end(c, admin_key_keep(c->admin, c->site, c->args.operand[1], &reason, &why), reason, &why);
+	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
+		out_json(json_pack("{ssssss}", "site", c->site, "kid", c->args.operand[1], "state", "active"));
+	else if (code == EXIT_YES)
+		talk("key %s stays", c->args.operand[1]);
+	return code;
+}
+
+int run_key_check(struct call *c)
+{
+	enum reason reason = REASON_NONE;
+	struct why why = { { 0 } };
+	json_t *problems = NULL, *sentence;
+	bool healthy;
+	size_t i;
+	int code = call_open(c, false);
+
+	if (code != EXIT_YES ||
+	    (code = call_end(c, admin_key_check(c->admin, c->site, &problems, &reason, &why), reason, &why)) != EXIT_YES)
+		return code;
+	healthy = json_array_size(problems) == 0;
+	if (args_given(&c->args, OPT_JSON)) {
+		out_json(json_pack("{sssbsO}", "site", c->site, "healthy", healthy, "problems", problems));
+	} else {
+		json_array_foreach(problems, i, sentence)
+			out_line("%s", json_string_value(sentence));
+		if (healthy)
+			out_line("The key ring is in order.");
+	}
+	json_decref(problems);
+	return healthy ? EXIT_YES : EXIT_NO;
+}

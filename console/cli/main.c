@@ -1,0 +1,267 @@
+/* main.c -- the table of commands: dispatch, usage errors, help and completion all come from it. */
+#include "console/cli/cli.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <unistd.h>
+
+#define SITE_SETTINGS \
+	(BIT(OPT_NAME) | BIT(OPT_PLAN) | BIT(OPT_SIGN_IN_URL) | BIT(OPT_ORIGIN) | BIT(OPT_ACCEPT_DOMAIN) | \
+	 BIT(OPT_RESERVE_DOMAIN) | BIT(OPT_MAX_LIFETIME) | BIT(OPT_REQUIRE_EXP) | BIT(OPT_ISSUER) | BIT(OPT_AUDIENCE))
+#define RECORD_FILTER \
+	(BIT(OPT_SITE) | BIT(OPT_AFTER) | BIT(OPT_SINCE) | BIT(OPT_UNTIL) | BIT(OPT_OUTCOME) | BIT(OPT_REASON) | \
+	 BIT(OPT_ACTION) | BIT(OPT_EMAIL) | BIT(OPT_WITH_IDENTITY))
+
+const struct command commands[] = {
+	{ "init", NULL, "", .options = BIT(OPT_GROUP) | BIT(OPT_DEMO), .run = run_init,
+	  .summary = "make the data directory, or mend its owners and modes" },
+
+	{ "site", "add", "SITE", .options = SITE_SETTINGS, .run = run_site_add, .summary = "add a site" },
+	{ "site", "list", "", .run = run_site_list, .summary = "list the sites" },
+	{ "site", "show", "SITE", .run = run_site_show, .summary = "show a site's settings" },
+	{ "site", "set", "SITE", .options = SITE_SETTINGS, .clearable = SITE_SETTINGS, .run = run_site_set,
+	  .summary = "change settings; a list is replaced, --no-OPTION clears" },
+	{ "site", "remove", "SITE", .options = BIT(OPT_YES), .run = run_site_remove,
+	  .summary = "remove a site with its keys, actions and documents; its records stay" },
+
+	{ "key", "create", "SITE", .options = BIT(OPT_LABEL) | BIT(OPT_SECRET_FILE), .run = run_key_create,
+	  .summary = "make a signing key and show its secret, once" },
+	{ "key", "import", "SITE", .options = BIT(OPT_LABEL), .run = run_key_import,
+	  .summary = "add a key made elsewhere: its secret from standard input" },
+	{ "key", "list", "SITE", .run = run_key_list, .summary = "list the site's keys and their use, never their secrets" },
+	{ "key", "rotate", "SITE [KID]", .options = BIT(OPT_GRACE) | BIT(OPT_SECRET_FILE), .run = run_key_rotate,
+	  .summary = "make a new key; the old one (the only active one) verifies for a while yet" },
+	{ "key", "retire", "SITE KID", .options = BIT(OPT_NOW) | BIT(OPT_IN) | BIT(OPT_AT) | BIT(OPT_YES),
+	  .run = run_key_retire, .summary = "stop trusting a key: one of --now, --in, --at; the secret is deleted then" },
+	{ "key", "keep", "SITE KID", .run = run_key_keep, .summary = "cancel a retirement that is still ahead" },
+	{ "key", "check", "SITE", .run = run_key_check, .summary = "is the key ring in order? 1 if not, and why" },
+
+	{ "token", "explain", "SITE [-|FILE]", .run = run_token_explain,
+	  .summary = "why a token is accepted or not: every check (FILE, or standard input)" },
+	{ "token", "mint", "SITE", .required = BIT(OPT_EMAIL) | BIT(OPT_SECRET_FILE),
+	  .options = BIT(OPT_EMAIL) | BIT(OPT_NAME) | BIT(OPT_USER_ID) | BIT(OPT_TTL) | BIT(OPT_SECRET_FILE),
+	  .run = run_token_mint, .summary = "sign a token, for tests and scripts" },
+
+	{ "action", "import", "SITE FILE", .run = run_action_import,
+	  .summary = "replace the site's actions by this document" },
+	{ "action", "list", "SITE", .run = run_action_list, .summary = "list the site's actions" },
+	{ "action", "show", "SITE ACTION", .run = run_action_show, .summary = "show one action" },
+	{ "action", "run", "SITE ACTION", .options = BIT(OPT_TOKEN_FILE) | BIT(OPT_PARAMETERS), .run = run_action_run,
+	  .summary = "run an action as a request would: same checks, same records" },
+
+	{ "document", "import", "SITE FILE", .run = run_document_import,
+	  .summary = "add or replace documents: one JSON object a line" },
+	{ "document", "list", "SITE COLLECTION", .run = run_document_list,
+	  .summary = "list the documents of a collection" },
+
+	{ "audit", "list", "", .options = RECORD_FILTER | BIT(OPT_LIMIT), .run = run_audit_list,
+	  .summary = "show the latest records, newest last" },
+	{ "audit", "export", "", .options = RECORD_FILTER | BIT(OPT_FORMAT), .run = run_audit_export,
+	  .summary = "print the stored records, byte for byte as they were hashed" },
+
+	{ "help", NULL, "[NOUN] [VERB]", .run = run_help, .summary = "say what a command does" },
+	{ "completion", NULL, "", .run = run_completion, .summary = "print a completion script for bash" },
+};
+const size_t command_count = ARRAY_LEN(commands);
+
+/* ---- usage ---- */
+
+size_t command_operands(const struct command *c, size_t *ret_least)
+{
+	size_t most = 0, optional = 0;
+
+	for (const char *at = c->operands; *at; at += strspn(at, " ")) {
+		optional += *at == '[';
+		most++;
+		at += strcspn(at, " ");
+	}
+	*ret_least = most - optional;
+	return most;
+}
+
+static const char *verb_or_nothing(const struct command *c)
+{
+	return c->verb ? c->verb : "";
+}
+
+int usage_error(const struct call *c, const char *fmt, ...)
+{
+	const struct command *command = c->command;
+	char text[512];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	talk("%s", text);
+	talk("see: postern %s%s%s --help", command->noun, command->verb ? " " : "", verb_or_nothing(command));
+	return EXIT_USAGE;
+}
+
+/* The command the first operands name; *ret_words: how many of them are its name. */
+static const struct command *find_command(const struct arguments *a, size_t *ret_words)
+{
+	for (size_t i = 0; i < command_count; i++) {
+		const struct command *c = &commands[i];
+
+		if (a->operands == 0 || strcmp(a->operand[0], c->noun) != 0)
+			continue;
+		if (c->verb && (a->operands < 2 || strcmp(a->operand[1], c->verb) != 0))
+			continue;
+		*ret_words = c->verb ? 2 : 1;
+		return c;
+	}
+	return NULL;
+}
+
+static int no_command(const struct arguments *a)
+{
+	if (a->operands == 0)
+		help_all(stderr);
+	else if (a->operands == 1 && help_noun(stderr, a->operand[0]))
+		;
+	else
+		talk("there is no command \"%s%s%s\"; see: postern help", a->operand[0], a->operands > 1 ? " " : "",
+		     a->operands > 1 ? a->operand[1] : "");
+	return EXIT_USAGE;
+}
+
+static int check_options(const struct call *c)
+{
+	const struct arguments *a = &c->args;
+
+	for (size_t o = 0; o < OPT_COUNT; o++) {
+		if (a->given & BIT(o) & ~(c->command->options | OPTIONS_EVERYWHERE))
+			return usage_error(c, "this command takes no --%s", option_rows[o].name);
+		if (a->cleared & BIT(o) & ~c->command->clearable)
+			return usage_error(c, "this command takes no --no-%s", option_rows[o].name);
+		if (c->command->required & BIT(o) & ~a->given)
+			return usage_error(c, "--%s %s is needed", option_rows[o].name, option_rows[o].value);
+	}
+	return EXIT_YES;
+}
+
+static int check_operands(const struct call *c)
+{
+	size_t least, most = command_operands(c->command, &least);
+
+	if (c->args.operands < least)
+		return usage_error(c, "something is missing: %s", c->command->operands);
+	if (c->args.operands > most)
+		return usage_error(c, "\"%s\" is one too many", c->args.operand[most]);
+	return EXIT_YES;
+}
+
+/* ---- a call ---- */
+
+int call_open(struct call *c, bool read_only)
+{
+	struct admin_options o = { .dir = c->args.text[OPT_DATA], .read_only = read_only };
+	struct why why = { { 0 } };
+	enum rc rc = admin_open(&o, &c->admin, &why);
+
+	return rc == RC_OK ? EXIT_YES : call_end(c, rc, REASON_NONE, &why);
+}
+
+/* "--yes" and the like of a sentence are the command's own words; a refused change also names its code, for scripts. */
+static int refused(const struct call *c, enum reason reason)
+{
+	talk("%s: %s", reason_name(reason), reason_text(reason));
+	if (args_given(&c->args, OPT_JSON))
+		out_json(json_pack("{ssss}", "error", reason_name(reason), "detail", reason_text(reason)));
+	return reason == REASON_KEY_AMBIGUOUS ? EXIT_USAGE : EXIT_NO;
+}
+
+int call_end(struct call *c, enum rc rc, enum reason reason, const struct why *why)
+{
+	if (rc == RC_OK)
+		return EXIT_YES;
+	if (why && why->text[0])
+		talk("%s", why->text);
+	if (rc == RC_REFUSED)
+		return refused(c, reason);
+	if (!why || !why->text[0])
+		talk("%s", rc_text(rc));
+	return rc == RC_INVALID ? EXIT_USAGE : EXIT_UNSURE;
+}
+
+static int call_run(struct call *c, size_t words)
+{
+	int code;
+
+	if (args_given(&c->args, OPT_HELP)) {
+		help_command(stdout, c->command);
+		return EXIT_YES;
+	}
+	c->args.operands -= words;
+	memmove(c->args.operand, c->args.operand + words, c->args.operands * sizeof(c->args.operand[0]));
+	if ((code = check_options(c)) != EXIT_YES || (code = check_operands(c)) != EXIT_YES)
+		return code;
+	c->site = strncmp(c->command->operands, "SITE", 4) == 0 ? c->args.operand[0] : NULL;
+	return c->command->run(c);
+}
+
+static int dispatch(struct call *c)
+{
+	size_t words = 0;
+
+	if (args_given(&c->args, OPT_VERSION)) {
+		out_line("postern %s", POSTERN_VERSION);
+		return EXIT_YES;
+	}
+	c->command = find_command(&c->args, &words);
+	if (c->command)
+		return call_run(c, words);
+	if (!args_given(&c->args, OPT_HELP))
+		return no_command(&c->args);
+	if (c->args.operands == 0)
+		help_all(stdout);
+	else if (c->args.operands > 1 || !help_noun(stdout, c->args.operand[0]))
+		return no_command(&c->args);
+	return EXIT_YES;
+}
+
+/* ---- the process ---- */
+
+/* A closed standard descriptor would be given to the next file opened, and the result printed into the vault. */
+static bool descriptors_ready(void)
+{
+	for (int fd = 0; fd <= 2; fd++)
+		if (fcntl(fd, F_GETFD) < 0 && (errno != EBADF || open("/dev/null", O_RDONLY) != fd))
+			return false;
+	return true;
+}
+
+static bool close_admin(struct call *c)
+{
+	struct why notice = { { 0 } };
+
+	if (c->admin && !admin_settle(c->admin, &notice))
+		talk("%s", notice.text);
+	return admin_close(c->admin);
+}
+
+int main(int argc, char **argv)
+{
+	struct call c = { 0 };
+	bool whole;
+	int code = EXIT_USAGE;
+
+	if (!descriptors_ready())
+		return EXIT_UNSURE;
+	signal(SIGPIPE, SIG_IGN);      /* a reader that left is a failed write, not a death between vault and ledger */
+	secret_process_init();
+	if (args_parse(&c.args, argc, argv))
+		code = dispatch(&c);
+	whole = close_admin(&c);
+	args_done(&c.args);
+	if (!out_finish()) {
+		talk("not everything could be written to standard output");
+		code = EXIT_UNSURE;
+	}
+	if (!whole)
+		_exit(code);           /* a thread still waits for a lock */
+	return code;
+}

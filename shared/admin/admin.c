@@ -1,0 +1,73 @@
+/* admin.c -- opening the data as an admin, and closing it. */
+#include "admin/admin-private.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define STOP_MS 3000
+
+const char *admin_data_dir(const char *dir)
+{
+	const char *named = dir ? dir : getenv("POSTERN_DATA");
+
+	return named && *named ? named : STORE_DEFAULT_DIR;
+}
+
+enum rc admin_init(const char *dir, const char *group, bool *ret_created, struct why *why)
+{
+	return store_init(admin_data_dir(dir), group, ret_created, why);
+}
+
+static void admin_free(struct admin *a)
+{
+	store_close(a->store);
+	pthread_cond_destroy(&a->ended);
+	pthread_mutex_destroy(&a->lock);
+	free(a);
+}
+
+enum rc admin_open(const struct admin_options *o, struct admin **ret, struct why *why)
+{
+	struct store_options so = { .dir = admin_data_dir(o->dir), .master_key = o->master_key,
+	                            .mode = o->read_only ? STORE_READ : STORE_ADMIN };
+	struct admin *a = calloc(1, sizeof(*a));
+	enum rc rc;
+
+	if (!a)
+		return RC_NOMEM;
+	if ((rc = records_init(a)) != RC_OK) {
+		free(a);
+		return rc;
+	}
+	a->read_only = o->read_only;
+	actor_read(a->actor);
+	if ((rc = privileges_take(so.dir, why)) != RC_OK || (rc = store_open(&so, &a->store, why)) != RC_OK) {
+		admin_free(a);
+		return rc;
+	}
+	sweep(a);
+	*ret = a;
+	return RC_OK;
+}
+
+bool admin_close(struct admin *a)
+{
+	if (!a)
+		return true;
+	/* a thread left behind may still touch the store and the records: they stay as they are */
+	if (a->writer && !writer_stop(a->writer, STOP_MS))
+		return false;
+	records_free(a);
+	admin_free(a);
+	return true;
+}
+
+struct store *admin_store(struct admin *a)
+{
+	return a->store;
+}
+
+const char *admin_actor(const struct admin *a)
+{
+	return a->actor;
+}

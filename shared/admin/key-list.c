@@ -1,0 +1,177 @@
+/* key-list.c -- looking at a key ring: its keys, their use, and whether it is in order. */
+#include "admin/admin-private.h"
+#include "base/clock.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#define ENDS_SOON (24 * 3600)          /* seconds: as long as a token may live */
+
+void key_rows_done(struct key_rows *r)
+{
+	for (size_t i = 0; i < r->count; i++)
+		key_done(&r->row[i].key);
+	free(r->row);
+	*r = (struct key_rows){ 0 };
+}
+
+static bool row_add(struct key_rows *r, const struct key *k, enum key_state state, bool tombstone)
+{
+	struct key_row *grown = realloc(r->row, (r->count + 1) * sizeof(*grown));
+
+	if (!grown)
+		return false;
+	r->row = grown;
+	r->row[r->count++] = (struct key_row){ .key = *k, .state = state, .tombstone = tombstone };
+	return true;
+}
+
+static enum rc add_live(struct admin *a, struct txn *vault, const char *site, struct key_rows *r)
+{
+	struct keyring ring = { 0 };
+	uint64_t now = clock_s();
+	enum rc rc = keyring_get(a->store, vault, span_str(site), false, &ring);
+
+	for (size_t i = 0; i < ring.count && rc == RC_OK; i++)
+		if (!row_add(r, &ring.keys[i], key_state_at(&ring.keys[i], now), false))
+			rc = RC_NOMEM;
+	keyring_done(&ring);
+	return rc;
+}
+
+/* Rows are site 0 kid -> tombstone, so a site's are one range. */
+static enum rc add_tombstones(struct txn *vault, const char *site, struct key_rows *r)
+{
+	struct span prefix = span_of(site, strlen(site) + 1), key, row;
+	struct walk w;
+	bool more;
+
+	walk_begin(&w, vault, DB_TOMBSTONES);
+	more = walk_seek(&w, prefix, &key, &row);
+	while (more && key.size > prefix.size && memcmp(key.data, prefix.data, prefix.size) == 0) {
+		struct span kid = span_of((const char *)key.data + prefix.size, key.size - prefix.size);
+		struct key k;
+
+		if (keyring_tombstone(vault, span_str(site), kid, &k) && !row_add(r, &k, KEY_RETIRED, true))
+			txn_fail(vault, RC_NOMEM);
+		more = walk_next(&w, &key, &row);
+	}
+	walk_end(&w);
+	return txn_rc(vault);
+}
+
+static int latest_first(const void *x, const void *y)
+{
+	const struct key_row *a = x, *b = y;
+
+	return (a->key.retire_at < b->key.retire_at) - (a->key.retire_at > b->key.retire_at);
+}
+
+static void add_use(struct admin *a, const char *site, struct key_rows *r)
+{
+	struct txn *ledger = txn_read(a->store, ENV_LEDGER);
+	uint64_t now = clock_s();
+
+	for (size_t i = 0; i < r->count; i++)
+		key_use_get(ledger, site, r->row[i].key.kid, now, &r->row[i].use);
+	txn_abort(ledger);             /* advisory: a ring is listed even where the ledger is not readable */
+}
+
+enum rc admin_key_list(struct admin *a, const char *site, struct key_rows *ret, enum reason *ret_reason,
+                       struct why *why)
+{
+	struct key_rows rows = { 0 };
+	struct txn *vault;
+	size_t live;
+	enum rc rc = site_require(a, site, ret_reason, why);
+
+	if (rc != RC_OK)
+		return rc;
+	vault = txn_read(a->store, ENV_VAULT);
+	rc = add_live(a, vault, site, &rows);
+	live = rows.count;
+	if (rc == RC_OK)
+		rc = add_tombstones(vault, site, &rows);
+	txn_abort(vault);
+	if (rc != RC_OK) {
+		why_set(why, "the keys of site %s cannot be read: %s", site, rc_text(rc));
+		key_rows_done(&rows);
+		return rc;
+	}
+	if (rows.count > live)
+		qsort(rows.row + live, rows.count - live, sizeof(*rows.row), latest_first);
+	add_use(a, site, &rows);
+	*ret = rows;
+	return RC_OK;
+}
+
+/* ---- check ---- */
+
+static bool say(json_t *problems, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+static bool say(json_t *problems, const char *fmt, ...)
+{
+	json_t *sentence;
+	va_list args;
+
+	va_start(args, fmt);
+	sentence = json_vsprintf(fmt, args);
+	va_end(args);
+	return json_array_append_new(problems, sentence) == 0;
+}
+
+static bool check_row(json_t *problems, const struct key_row *r, uint64_t now)
+{
+	char left[CLOCK_TEXT_MAX];
+
+	/* opened for changes, the sweep would have taken it */
+	if (r->state == KEY_RETIRED)
+		return say(problems, "Key %s is past its time, but its secret is still stored.", r->key.kid);
+	if (r->key.retire_at == 0 || r->key.retire_at - now > ENDS_SOON || r->use.uses_1h == 0)
+		return true;
+	duration_format(r->key.retire_at - now, left);
+	return say(problems, "Key %s ends in %s, but verified %llu tokens in the last hour: a backend still signs with it.",
+	           r->key.kid, left, (unsigned long long)r->use.uses_1h);
+}
+
+static bool check_ring(json_t *problems, const struct key_rows *rows, size_t live)
+{
+	size_t active = 0, verify = 0;
+	uint64_t now = clock_s();
+
+	for (size_t i = 0; i < live; i++) {
+		active += rows->row[i].state == KEY_ACTIVE;
+		verify += rows->row[i].state != KEY_RETIRED;
+		if (!check_row(problems, &rows->row[i], now))
+			return false;
+	}
+	if (verify == 0)
+		return say(problems, "No key verifies: every token is blocked. Create one with: postern key create");
+	if (active == 0)
+		return say(problems, "Every key has an end: without a new one all tokens will be blocked. Use: postern key rotate, "
+		           "or postern key keep");
+	return true;
+}
+
+enum rc admin_key_check(struct admin *a, const char *site, json_t **ret_problems, enum reason *ret_reason,
+                        struct why *why)
+{
+	struct key_rows rows = { 0 };
+	json_t *problems;
+	size_t live = 0;
+	enum rc rc = admin_key_list(a, site, &rows, ret_reason, why);
+
+	if (rc != RC_OK)
+		return rc;
+	while (live < rows.count && !rows.row[live].tombstone)
+		live++;
+	problems = json_array();
+	if (problems && check_ring(problems, &rows, live))
+		*ret_problems = problems;
+	else {
+		json_decref(problems);
+		rc = RC_NOMEM;
+	}
+	key_rows_done(&rows);
+	return rc;
+}
