@@ -3,8 +3,8 @@
 ifeq ($(origin CC),default)
 CC      := gcc
 endif
-CFLAGS  ?= -O2 -g
 SAN     ?=
+CFLAGS  ?= $(if $(SAN),-O1,-O2) -g
 WERROR  ?=
 comma   := ,
 
@@ -33,8 +33,9 @@ testlib_src := $(wildcard tests/lib/*.c)
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 programs := $(B)/postern $(B)/postern-fcgi
 units    := $(patsubst %.c,$(B)/%,$(unit_src))
+shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
 
-.PHONY: all units unit check-unit check check-all check-trees tidy cppcheck install-deps demo serve clean help FORCE
+.PHONY: all units shims unit check-unit check check-all check-trees tidy cppcheck install-deps demo serve clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -59,11 +60,16 @@ $(B)/%.o: %.c $(B)/flags
 	@mkdir -p $(@D)
 	$(CC) $(all_c) -MMD -MP -c -o $@ $<
 
+# Preloaded into the programs under test; itself never sanitized.
+$(B)/tests/faults/%.so: tests/faults/%.c tests/faults/shim.h $(B)/flags
+	@mkdir -p $(@D)
+	$(CC) -std=c11 -D_GNU_SOURCE -I. $(warnings) -O2 -g -fPIC -shared -o $@ $<
+
 # The name lists of design 5 are data; the compiler sees them as strings.
 $(B)/reserved-domains.inc: data/reserved-domains.txt
 	@mkdir -p $(@D)
 	sed -n -e 's/[[:space:]]*#.*//' -e '/^[a-z]/s/\([^ ]*\) \(.*\)/X(\1, "\2")/p' $< > $@
-$(B)/shared/identity/%.o: $(B)/reserved-domains.inc
+$(call obj,$(wildcard shared/identity/*.c)): $(B)/reserved-domains.inc
 
 # New flags rebuild.
 $(B)/flags: FORCE
@@ -72,6 +78,7 @@ $(B)/flags: FORCE
 # ---- checking ----
 
 units: $(units)
+shims: $(shims)
 
 unit: $(filter $(B)/tests/unit/$(UNIT)/%,$(units))	## UNIT=token: build and run one module's unit tests
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
@@ -80,7 +87,8 @@ check-unit: units	## build and run all unit tests, of this tree (SAN=address,und
 	@scripts/run-tests POSTERN_BUILD=$(B) $(units)
 
 # The suites of one tree: its unit tests, and the programs behind a real web server and on the command line.
-suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit_src:.c=)) tests/cli tests/http
+suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit_src:.c=)) tests/cli tests/http \
+         tests/faults
 checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(call suites,address$(comma)undefined)
 
 check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and the scripts/check-*
@@ -96,8 +104,8 @@ check-all:	## make check, the tests marked slow, clang's build, unit tests under
 		POSTERN_UNDER='valgrind -q --error-exitcode=99' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
 
 check-trees:
-	@$(MAKE) --no-print-directory WERROR=1 SAN= all units
-	@$(MAKE) --no-print-directory WERROR=1 SAN=address,undefined all units
+	@$(MAKE) --no-print-directory WERROR=1 SAN= all units shims
+	@$(MAKE) --no-print-directory WERROR=1 SAN=address,undefined all units shims
 
 # clang-tidy looks again at a file only when its object was made anew. .clang-tidy says what is looked for.
 $(B)/%.tidy: %.c $(B)/%.o .clang-tidy

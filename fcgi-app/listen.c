@@ -120,6 +120,18 @@ static bool bind_0660(int fd, const struct sockaddr_un *at)
 	return rc == 0;
 }
 
+/* What is wrong, in words; RC_OK when the bound socket has its group and listens. */
+static enum rc set_up_socket(int fd, const char *path, const gid_t *group, struct stat *ret_st, struct why *why)
+{
+	if (group && chown(path, (uid_t)-1, *group) != 0)
+		why_set(why, "cannot give %s to its group: %s; make the worker's user a member of it", path, strerror(errno));
+	else if (listen(fd, BACKLOG) != 0 || stat(path, ret_st) != 0)
+		why_set(why, "cannot set up %s: %s", path, strerror(errno));
+	else
+		return RC_OK;
+	return RC_IO;
+}
+
 static enum rc make_socket(const struct sockaddr_un *at, const gid_t *group, struct listener *ret, struct why *why)
 {
 	enum rc rc = clear_stale(at, why);
@@ -130,15 +142,15 @@ static enum rc make_socket(const struct sockaddr_un *at, const gid_t *group, str
 		return rc;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (fd < 0 || !bind_0660(fd, at)) {
+		why_set(why, "cannot make %s: %s", at->sun_path, strerror(errno));
 		if (fd >= 0)
 			close(fd);
 		return RC_IO;
 	}
-	if ((group && chown(at->sun_path, (uid_t)-1, *group) != 0) || listen(fd, BACKLOG) != 0 || stat(at->sun_path, &st) != 0) {
-		why_set(why, "cannot set up %s: %s", at->sun_path, strerror(errno));
+	if ((rc = set_up_socket(fd, at->sun_path, group, &st, why)) != RC_OK) {
 		unlink(at->sun_path);
 		close(fd);
-		return RC_IO;
+		return rc;
 	}
 	*ret = (struct listener){ .fd = fd, .device = st.st_dev, .inode = st.st_ino };
 	return RC_OK;

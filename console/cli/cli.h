@@ -114,11 +114,14 @@ struct call {
 	struct arguments args;
 	const char *site;              /* the first operand, where the command takes one */
 	struct admin *admin;
+	enum reason reason;            /* what a call of admin/ gave back, for call_end() */
+	struct why why;
 };
 /* Opens the data; files that the command line names are opened before it, as who called. EXIT_YES or the exit code. */
 int call_open(struct call *c, bool read_only);
 /* Says how a call of admin/ ended, and with which exit code. */
-int call_end(struct call *c, enum rc rc, enum reason reason, const struct why *why);
+int call_end(struct call *c, enum rc rc);
+int call_refuse(struct call *c, enum reason reason);
 int usage_error(const struct call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 /* ---- help.c ---- */

@@ -9,8 +9,6 @@
 
 int run_action_import(struct call *c)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct problems problems = { 0 };
 	struct buf document = BUF_INIT;
 	size_t count = 0;
@@ -24,12 +22,12 @@ int run_action_import(struct call *c)
 	}
 	if ((code = call_open(c, false)) != EXIT_YES)
 		goto out;
-	rc = admin_action_import(c->admin, c->site, buf_span(&document), &count, &problems, &reason, &why);
+	rc = admin_action_import(c->admin, c->site, buf_span(&document), &count, &problems, &c->reason, &c->why);
 	for (size_t i = 0; i < problems_kept(&problems); i++)
 		talk("%s: %s", problems.list[i].pointer[0] ? problems.list[i].pointer : "the document", problems.list[i].detail);
 	if (problems.count > problems_kept(&problems))
 		talk("and %zu more", problems.count - problems_kept(&problems));
-	code = call_end(c, rc, reason, &why);
+	code = call_end(c, rc);
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(json_pack("{sssI}", "site", c->site, "actions", (json_int_t)count));
 	else if (code == EXIT_YES)
@@ -44,13 +42,11 @@ out:
 
 static int get_actions(struct call *c, json_t **ret)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	int code = call_open(c, false);
 
 	if (code != EXIT_YES)
 		return code;
-	return call_end(c, admin_action_document(c->admin, c->site, ret, &reason, &why), reason, &why);
+	return call_end(c, admin_action_document(c->admin, c->site, ret, &c->reason, &c->why));
 }
 
 static const char *member(const json_t *action, const char *name)
@@ -95,7 +91,7 @@ int run_action_show(struct call *c)
 		if (strcmp(member(action, "name"), c->args.operand[1]) == 0)
 			found = action;
 	if (code == EXIT_YES && !found)
-		code = call_end(c, RC_REFUSED, REASON_ACTION_UNKNOWN, NULL);
+		code = call_refuse(c, REASON_ACTION_UNKNOWN);
 	else if (code == EXIT_YES)
 		out_json(json_incref(found));
 	json_decref(document);
@@ -152,7 +148,7 @@ static int run_exchange(struct call *c, struct path *path, struct path_thread *t
 	int code;
 
 	if (!x)
-		return call_end(c, RC_NOMEM, REASON_NONE, NULL);
+		return call_end(c, RC_NOMEM);
 	exchange_reset(x);
 	fill_request(exchange_request(x), c, authorization, body);
 	run_to_the_answer(x, thread, &w);
@@ -179,7 +175,7 @@ static int run_path(struct call *c, const struct buf *authorization, const struc
 		rc = path_new(&o, &path);
 	if (rc == RC_OK)
 		rc = path_thread_new(path, &thread);
-	code = rc == RC_OK ? run_exchange(c, path, thread, authorization, body) : call_end(c, rc, REASON_NONE, NULL);
+	code = rc == RC_OK ? run_exchange(c, path, thread, authorization, body) : call_end(c, rc);
 	path_thread_free(thread);
 	path_free(path);
 	return code;

@@ -42,22 +42,20 @@ static int filter_options(const struct call *c, struct filter *ret)
 
 static int filter_open(struct call *c, struct filter *ret)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	int code = filter_options(c, ret);
 	enum rc rc = RC_OK;
 
 	if (code != EXIT_YES || (code = call_open(c, !ret->with_identity)) != EXIT_YES)
 		return code;
 	if (ret->f.site)
-		rc = admin_audit_site(c->admin, ret->f.site, &reason, &why);
+		rc = admin_audit_site(c->admin, ret->f.site, &c->reason, &c->why);
 	if (rc == RC_OK && args_given(&c->args, OPT_EMAIL)) {
-		rc = admin_subject_of(c->admin, ret->f.site, c->args.text[OPT_EMAIL], ret->subject, &reason, &why);
+		rc = admin_subject_of(c->admin, ret->f.site, c->args.text[OPT_EMAIL], ret->subject, &c->reason, &c->why);
 		ret->f.subject = ret->subject;
 	}
 	if (rc == RC_OK && ret->with_identity)
-		rc = admin_audit_identities_read(c->admin, &ret->f, "jsonl", &why);
-	return call_end(c, rc, reason, &why);
+		rc = admin_audit_identities_read(c->admin, &ret->f, "jsonl", &c->why);
+	return call_end(c, rc);
 }
 
 /* ---- lines, read in slices so that no transaction waits for whoever reads our output ---- */
@@ -187,7 +185,7 @@ int run_audit_export(struct call *c)
 	}
 	if (json)
 		out_array_end(printed);
-	return call_end(c, rc, REASON_NONE, NULL);
+	return call_end(c, rc);
 }
 
 /* ---- list: the latest, looked for backwards ---- */
@@ -298,5 +296,5 @@ int run_audit_list(struct call *c)
 		table_end(&t);
 	}
 	latest_done(&l);
-	return call_end(c, rc, REASON_NONE, NULL);
+	return call_end(c, rc);
 }

@@ -6,8 +6,6 @@
 
 int run_document_import(struct call *c)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct buf lines = BUF_INIT;
 	size_t count = 0;
 	enum rc rc = file_read(c->args.operand[1], IMPORT_MAX, &lines);
@@ -20,8 +18,8 @@ int run_document_import(struct call *c)
 	}
 	if ((code = call_open(c, false)) != EXIT_YES)
 		goto out;
-	rc = admin_document_import(c->admin, c->site, buf_span(&lines), &count, &reason, &why);
-	code = call_end(c, rc, reason, &why);
+	rc = admin_document_import(c->admin, c->site, buf_span(&lines), &count, &c->reason, &c->why);
+	code = call_end(c, rc);
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(json_pack("{sssI}", "site", c->site, "documents", (json_int_t)count));
 	else if (code == EXIT_YES)
@@ -45,8 +43,6 @@ static void print_document(struct table *t, const json_t *document)
 int run_document_list(struct call *c)
 {
 	static const char *const heads[] = { "ID", "OWNER", "DATA" };
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	json_t *list = NULL, *document;
 	struct table t;
 	size_t i;
@@ -54,7 +50,7 @@ int run_document_list(struct call *c)
 
 	if (code != EXIT_YES)
 		return code;
-	code = call_end(c, admin_document_list(c->admin, c->site, c->args.operand[1], &list, &reason, &why), reason, &why);
+	code = call_end(c, admin_document_list(c->admin, c->site, c->args.operand[1], &list, &c->reason, &c->why));
 	if (code != EXIT_YES)
 		return code;
 	if (args_given(&c->args, OPT_JSON)) {

@@ -3,11 +3,9 @@
 
 static int add_demo(struct call *c, const struct demo *d, bool *ret_added)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	int code = call_open(c, false);
 
-	return code != EXIT_YES ? code : call_end(c, demo_add(c->admin, d, ret_added, &reason, &why), reason, &why);
+	return code != EXIT_YES ? code : call_end(c, demo_add(c->admin, d, ret_added, &c->reason, &c->why));
 }
 
 static void say_next(const struct call *c, const char *dir, bool created, bool demo, bool added)
@@ -34,14 +32,13 @@ int run_init(struct call *c)
 {
 	const char *dir = admin_data_dir(c->args.text[OPT_DATA]);
 	bool demo = args_given(&c->args, OPT_DEMO), created = false, added = false;
-	struct why why = { { 0 } };
 	struct demo d = { BUF_INIT, BUF_INIT, BUF_INIT };
 	int code = EXIT_YES;
 
 	if (demo)
-		code = call_end(c, demo_read(&d, &why), REASON_NONE, &why);
+		code = call_end(c, demo_read(&d, &c->why));
 	if (code == EXIT_YES)
-		code = call_end(c, admin_init(dir, c->args.text[OPT_GROUP], &created, &why), REASON_NONE, &why);
+		code = call_end(c, admin_init(dir, c->args.text[OPT_GROUP], &created, &c->why));
 	if (code == EXIT_YES && demo)
 		code = add_demo(c, &d, &added);
 	demo_done(&d);

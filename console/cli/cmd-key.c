@@ -1,6 +1,7 @@
 /* cmd-key.c -- postern key create|import|list|rotate|retire|keep|check. */
 #include "console/cli/cli.h"
 
+#include <signal.h>
 #include <termios.h>
 #include <unistd.h>
 
@@ -52,8 +53,6 @@ static int deliver(struct call *c, const struct key *k, struct secret_file *f, c
 
 int run_key_create(struct call *c)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct key made = { 0 };
 	struct secret_file f;
 	int code = secret_file_make(&f, c->args.text[OPT_SECRET_FILE]);
@@ -61,9 +60,9 @@ int run_key_create(struct call *c)
 	if (code == EXIT_YES)
 		code = call_open(c, false);
 	if (code == EXIT_YES) {
-		enum rc rc = admin_key_create(c->admin, c->site, c->args.text[OPT_LABEL], &made, &reason, &why);
+		enum rc rc = admin_key_create(c->admin, c->site, c->args.text[OPT_LABEL], &made, &c->reason, &c->why);
 
-		code = call_end(c, rc, reason, &why);
+		code = call_end(c, rc);
 		if (rc == RC_OK)
 			code = deliver(c, &made, &f, "");
 	}
@@ -76,8 +75,6 @@ int run_key_rotate(struct call *c)
 {
 	uint64_t grace = args_given(&c->args, OPT_GRACE) ? c->args.number[OPT_GRACE] : GRACE_DEFAULT;
 	const char *kid = c->args.operands > 1 ? c->args.operand[1] : NULL;
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct rotation made = { 0 };
 	struct secret_file f;
 	char more[80], at[CLOCK_TEXT_MAX];
@@ -86,9 +83,9 @@ int run_key_rotate(struct call *c)
 	if (code == EXIT_YES)
 		code = call_open(c, false);
 	if (code == EXIT_YES) {
-		enum rc rc = admin_key_rotate(c->admin, c->site, kid, grace, &made, &reason, &why);
+		enum rc rc = admin_key_rotate(c->admin, c->site, kid, grace, &made, &c->reason, &c->why);
 
-		code = call_end(c, rc, reason, &why);
+		code = call_end(c, rc);
 		if (rc == RC_OK) {
 			snprintf(more, sizeof(more), ",\"retire_at\":%llu,\"retiring\":\"%s\"",
 			         (unsigned long long)made.retire_at, made.retiring);
@@ -103,10 +100,11 @@ int run_key_rotate(struct call *c)
 
 /* ---- import ---- */
 
-/* Typed or pasted at a terminal it does not appear there. */
+/* Typed or pasted at a terminal it does not appear there. Ctrl-C waits: it would leave the terminal without its echo. */
 static enum rc read_secret(struct secret **ret)
 {
 	struct termios shown, hidden;
+	void (*interrupt)(int);
 	bool terminal = isatty(STDIN_FILENO) && tcgetattr(STDIN_FILENO, &shown) == 0;
 	enum rc rc;
 
@@ -115,29 +113,26 @@ static enum rc read_secret(struct secret **ret)
 	hidden = shown;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	talk("the secret, then Enter and Ctrl-D (it is not shown):");
+	interrupt = signal(SIGINT, SIG_IGN);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
 	rc = secret_read_fd(STDIN_FILENO, IMPORT_MAX, ret);
 	tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	signal(SIGINT, interrupt);
 	return rc;
 }
 
 int run_key_import(struct call *c)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct secret *secret = NULL;
 	struct key made = { 0 };
 	enum rc rc = read_secret(&secret);
 	int code;
 
-	if (rc == RC_INVALID) {
-		rc = RC_REFUSED;
-		reason = REASON_SECRET_INVALID;
-	}
-	if ((code = call_end(c, rc, reason, NULL)) != EXIT_YES || (code = call_open(c, false)) != EXIT_YES)
+	code = rc == RC_INVALID ? call_refuse(c, REASON_SECRET_INVALID) : call_end(c, rc);
+	if (code != EXIT_YES || (code = call_open(c, false)) != EXIT_YES)
 		goto out;
-	rc = admin_key_import(c->admin, c->site, c->args.text[OPT_LABEL], secret, &made, &reason, &why);
-	if ((code = call_end(c, rc, reason, &why)) != EXIT_YES)
+	rc = admin_key_import(c->admin, c->site, c->args.text[OPT_LABEL], secret, &made, &c->reason, &c->why);
+	if ((code = call_end(c, rc)) != EXIT_YES)
 		goto out;
 	if (args_given(&c->args, OPT_JSON))
 		out_json(json_pack("{ssssssss}", "kid", made.kid, "site", c->site, "state", "active", "fingerprint",
@@ -179,14 +174,12 @@ int run_key_list(struct call *c)
 {
 	static const char *const heads[] = { "KID", "STATE", "FINGERPRINT", "CREATED", "RETIRES", "LAST USED",
 	                                     "USES 1h/24h", "LABEL" };
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct key_rows rows = { 0 };
 	struct table t;
 	int code = call_open(c, false);
 
 	if (code != EXIT_YES ||
-	    (code = call_end(c, admin_key_list(c->admin, c->site, &rows, &reason, &why), reason, &why)) != EXIT_YES)
+	    (code = call_end(c, admin_key_list(c->admin, c->site, &rows, &c->reason, &c->why))) != EXIT_YES)
 		return code;
 	if (args_given(&c->args, OPT_JSON)) {
 		for (size_t i = 0; i < rows.count; i++)
@@ -223,30 +216,28 @@ static int retire_time(const struct call *c, uint64_t *ret_at)
 }
 
 /* Asks only where it must: a ring that would verify nothing any more. */
-static enum rc retire(struct call *c, uint64_t at, enum reason *reason, struct why *why, int *ret_code)
+static int retire(struct call *c, uint64_t at)
 {
 	const char *kid = c->args.operand[1];
-	enum rc rc = admin_key_retire(c->admin, c->site, kid, at, args_given(&c->args, OPT_YES), reason, why);
+	bool last_too = args_given(&c->args, OPT_YES);
+	enum rc rc = admin_key_retire(c->admin, c->site, kid, at, last_too, &c->reason, &c->why);
+	int code;
 
-	if (rc != RC_REFUSED || *reason != REASON_KEY_LAST)
-		return rc;
-	*ret_code = confirm(c, "key_last: That is the last key that verifies; without it every token is blocked.", kid);
-	return *ret_code != EXIT_YES ? RC_OK : admin_key_retire(c->admin, c->site, kid, at, true, reason, why);
+	if (rc != RC_REFUSED || c->reason != REASON_KEY_LAST)
+		return call_end(c, rc);
+	code = confirm(c, "key_last: That is the last key that verifies; without it every token is blocked.", kid);
+	if (code != EXIT_YES)
+		return code;
+	return call_end(c, admin_key_retire(c->admin, c->site, kid, at, true, &c->reason, &c->why));
 }
 
 int run_key_retire(struct call *c)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	uint64_t at = 0;
 	char time[CLOCK_TEXT_MAX];
-	enum rc rc;
 	int code = retire_time(c, &at);
 
-	if (code != EXIT_YES || (code = call_open(c, false)) != EXIT_YES)
-		return code;
-	rc = retire(c, at, &reason, &why, &code);
-	if (code != EXIT_YES || (code = call_end(c, rc, reason, &why)) != EXIT_YES)
+	if (code != EXIT_YES || (code = call_open(c, false)) != EXIT_YES || (code = retire(c, at)) != EXIT_YES)
 		return code;
 	if (args_given(&c->args, OPT_JSON))
 		out_json(json_pack("{ssssssso}", "site", c->site, "kid", c->args.operand[1], "state", at ? "retiring" : "retired",
@@ -260,13 +251,11 @@ int run_key_retire(struct call *c)
 
 int run_key_keep(struct call *c)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	int code = call_open(c, false);
 
 	if (code != EXIT_YES)
 		return code;
-	code = call_end(c, admin_key_keep(c->admin, c->site, c->args.operand[1], &reason, &why), reason, &why);
+	code = call_end(c, admin_key_keep(c->admin, c->site, c->args.operand[1], &c->reason, &c->why));
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(json_pack("{ssssss}", "site", c->site, "kid", c->args.operand[1], "state", "active"));
 	else if (code == EXIT_YES)
@@ -276,15 +265,13 @@ int run_key_keep(struct call *c)
 
 int run_key_check(struct call *c)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	json_t *problems = NULL, *sentence;
 	bool healthy;
 	size_t i;
 	int code = call_open(c, false);
 
 	if (code != EXIT_YES ||
-	    (code = call_end(c, admin_key_check(c->admin, c->site, &problems, &reason, &why), reason, &why)) != EXIT_YES)
+	    (code = call_end(c, admin_key_check(c->admin, c->site, &problems, &c->reason, &c->why))) != EXIT_YES)
 		return code;
 	healthy = json_array_size(problems) == 0;
 	if (args_given(&c->args, OPT_JSON)) {

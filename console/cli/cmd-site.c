@@ -7,8 +7,6 @@
 int run_site_add(struct call *c)
 {
 	const char *given[SETTINGS_MAX + 1];
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct site s;
 	int code = EXIT_USAGE;
 
@@ -20,10 +18,10 @@ int run_site_add(struct call *c)
 	memcpy(s.id, c->site, strlen(c->site) + 1);
 	s.created_at = clock_s();
 	if (!settings_apply(&s, &c->args, given) ||
-	    (code = call_end(c, admin_site_check(&s, &why), REASON_NONE, &why)) != EXIT_YES ||
+	    (code = call_end(c, admin_site_check(&s, &c->why))) != EXIT_YES ||
 	    (code = call_open(c, false)) != EXIT_YES)
 		goto out;
-	code = call_end(c, admin_site_add(c->admin, &s, &reason, &why), reason, &why);
+	code = call_end(c, admin_site_add(c->admin, &s, &c->reason, &c->why));
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(settings_json(&s));
 	else if (code == EXIT_YES)
@@ -35,12 +33,10 @@ out:
 
 static int get_site(struct call *c, bool read_only, struct site *ret)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	int code = call_open(c, read_only);
 
 	site_init(ret);
-	return code != EXIT_YES ? code : call_end(c, admin_site_get(c->admin, c->site, ret, &reason, &why), reason, &why);
+	return code != EXIT_YES ? code : call_end(c, admin_site_get(c->admin, c->site, ret, &c->reason, &c->why));
 }
 
 int run_site_show(struct call *c)
@@ -59,8 +55,6 @@ int run_site_show(struct call *c)
 int run_site_set(struct call *c)
 {
 	const char *changed[SETTINGS_MAX + 1];
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct site s;
 	int code;
 
@@ -75,7 +69,7 @@ int run_site_set(struct call *c)
 		code = EXIT_USAGE;
 		goto out;
 	}
-	code = call_end(c, admin_site_set(c->admin, &s, changed, &reason, &why), reason, &why);
+	code = call_end(c, admin_site_set(c->admin, &s, changed, &c->reason, &c->why));
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(settings_json(&s));
 out:
@@ -85,8 +79,6 @@ out:
 
 int run_site_remove(struct call *c)
 {
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	char question[256];
 	int code;
 
@@ -94,7 +86,7 @@ int run_site_remove(struct call *c)
 	         "given again.", c->site);
 	if ((code = confirm(c, question, c->site)) != EXIT_YES || (code = call_open(c, false)) != EXIT_YES)
 		return code;
-	code = call_end(c, admin_site_remove(c->admin, c->site, &reason, &why), reason, &why);
+	code = call_end(c, admin_site_remove(c->admin, c->site, &c->reason, &c->why));
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(json_pack("{ss}", "site", c->site));
 	return code;
@@ -147,5 +139,5 @@ int run_site_list(struct call *c)
 		out_array_end(l.count);
 	else
 		table_end(&l.table);
-	return call_end(c, rc, REASON_NONE, NULL);
+	return call_end(c, rc);
 }

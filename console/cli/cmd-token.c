@@ -80,8 +80,6 @@ static void print_explained(const struct explained *e)
 int run_token_explain(struct call *c)
 {
 	const char *path = c->args.operands > 1 ? c->args.operand[1] : "-";
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct buf value = BUF_INIT;
 	struct explained e = { 0 };
 	enum rc rc = file_read(path, EXPLAIN_MAX, &value);
@@ -94,8 +92,8 @@ int run_token_explain(struct call *c)
 	}
 	if ((code = call_open(c, false)) != EXIT_YES)
 		goto out;
-	rc = admin_token_explain(c->admin, c->site, buf_span(&value), &e, &reason, &why);
-	if ((code = call_end(c, rc, reason, &why)) != EXIT_YES)
+	rc = admin_token_explain(c->admin, c->site, buf_span(&value), &e, &c->reason, &c->why);
+	if ((code = call_end(c, rc)) != EXIT_YES)
 		goto out;
 	if (args_given(&c->args, OPT_JSON))
 		out_json(explained_json(&e));
@@ -156,7 +154,7 @@ static int mint(struct call *c, const struct secret *key, const struct site *s)
 	if (!claims)
 		return usage_error(c, "a claim is not UTF-8 text");
 	rc = token_mint(key, NULL, claims, &token);
-	code = call_end(c, rc == RC_INVALID ? RC_REFUSED : rc, REASON_SECRET_INVALID, NULL);
+	code = rc == RC_INVALID ? call_refuse(c, REASON_SECRET_INVALID) : call_end(c, rc);
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(json_pack("{ss}", "token", token.data));
 	else if (code == EXIT_YES)
@@ -169,8 +167,6 @@ static int mint(struct call *c, const struct secret *key, const struct site *s)
 int run_token_mint(struct call *c)
 {
 	const char *path = c->args.text[OPT_SECRET_FILE];
-	enum reason reason = REASON_NONE;
-	struct why why = { { 0 } };
 	struct secret *key = NULL;
 	struct site s;
 	enum rc rc = read_key(path, &key);
@@ -181,7 +177,7 @@ int run_token_mint(struct call *c)
 		talk("--secret-file: %s: %s", path, rc_text(rc));
 		code = EXIT_UNSURE;
 	} else if ((code = call_open(c, true)) == EXIT_YES &&
-	           (code = call_end(c, admin_site_get(c->admin, c->site, &s, &reason, &why), reason, &why)) == EXIT_YES) {
+	           (code = call_end(c, admin_site_get(c->admin, c->site, &s, &c->reason, &c->why))) == EXIT_YES) {
 		code = mint(c, key, &s);
 	}
 	site_done(&s);

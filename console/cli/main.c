@@ -159,14 +159,12 @@ static int check_operands(const struct call *c)
 int call_open(struct call *c, bool read_only)
 {
 	struct admin_options o = { .dir = c->args.text[OPT_DATA], .read_only = read_only };
-	struct why why = { { 0 } };
-	enum rc rc = admin_open(&o, &c->admin, &why);
 
-	return rc == RC_OK ? EXIT_YES : call_end(c, rc, REASON_NONE, &why);
+	return call_end(c, admin_open(&o, &c->admin, &c->why));
 }
 
-/* "--yes" and the like of a sentence are the command's own words; a refused change also names its code, for scripts. */
-static int refused(const struct call *c, enum reason reason)
+/* Names the code, for scripts. */
+int call_refuse(struct call *c, enum reason reason)
 {
 	talk("%s: %s", reason_name(reason), reason_text(reason));
 	if (args_given(&c->args, OPT_JSON))
@@ -174,15 +172,15 @@ static int refused(const struct call *c, enum reason reason)
 	return reason == REASON_KEY_AMBIGUOUS ? EXIT_USAGE : EXIT_NO;
 }
 
-int call_end(struct call *c, enum rc rc, enum reason reason, const struct why *why)
+int call_end(struct call *c, enum rc rc)
 {
 	if (rc == RC_OK)
 		return EXIT_YES;
-	if (why && why->text[0])
-		talk("%s", why->text);
+	if (c->why.text[0])
+		talk("%s", c->why.text);
 	if (rc == RC_REFUSED)
-		return refused(c, reason);
-	if (!why || !why->text[0])
+		return call_refuse(c, c->reason);
+	if (!c->why.text[0])
 		talk("%s", rc_text(rc));
 	return rc == RC_INVALID ? EXIT_USAGE : EXIT_UNSURE;
 }

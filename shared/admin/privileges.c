@@ -18,7 +18,6 @@
 struct account {
 	bool named;
 	char name[64];
-	gid_t group;
 };
 
 static bool account_of(uid_t uid, struct account *ret)
@@ -32,7 +31,6 @@ static bool account_of(uid_t uid, struct account *ret)
 	if (getpwuid_r(uid, &entry, room, PASSWD_ROOM, &found) == 0 && found &&
 	    strlen(found->pw_name) < sizeof(ret->name)) {
 		memcpy(ret->name, found->pw_name, strlen(found->pw_name) + 1);
-		ret->group = found->pw_gid;
 		ret->named = true;
 	}
 	free(room);
@@ -68,13 +66,13 @@ void actor_read(char out[ACTOR_MAX])
 		snprintf(out, ACTOR_MAX, "%s:%lu", login, (unsigned long)getuid());
 }
 
-static bool groups_take(const struct account *owner, gid_t directory_group)
+/* The owner's groups, and the directory's group as the first: files that are written anew keep it, whether or not the
+ * owner was made a member. An owner without an account, as in a container, has that one alone. */
+static bool groups_take(const struct account *owner, gid_t group)
 {
-	if (owner->named)
-		return initgroups(owner->name, owner->group) == 0 &&
-		       setresgid(owner->group, owner->group, owner->group) == 0;
-	/* an owner without an account, as in a container: its only group is the directory's */
-	return setgroups(1, &directory_group) == 0 && setresgid(directory_group, directory_group, directory_group) == 0;
+	int taken = owner->named ? initgroups(owner->name, group) : setgroups(1, &group);
+
+	return taken == 0 && setresgid(group, group, group) == 0;
 }
 
 /* Set-id calls are not believed: all three ids must have changed, and the way back must be closed. */
@@ -92,15 +90,13 @@ enum rc privileges_take(const char *dir, struct why *why)
 {
 	struct account owner;
 	struct stat st;
-	gid_t group;
 
 	if (geteuid() != 0 || stat(dir, &st) != 0 || st.st_uid == 0)
 		return RC_OK;          /* nothing to take; a missing directory is store_open()'s to report */
 	if (!account_of(st.st_uid, &owner))
 		return RC_NOMEM;
-	group = owner.named ? owner.group : st.st_gid;
 	if (!groups_take(&owner, st.st_gid) || setresuid(st.st_uid, st.st_uid, st.st_uid) != 0 ||
-	    !privileges_gone(st.st_uid, group)) {
+	    !privileges_gone(st.st_uid, st.st_gid)) {
 		why_set(why, "cannot become the owner of %s (uid %lu): %s", dir, (unsigned long)st.st_uid, strerror(errno));
 		return RC_IO;
 	}

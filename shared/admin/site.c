@@ -82,7 +82,7 @@ static bool settings_member(struct change *c, const char *const *names)
 			json_decref(list);
 			return false;
 		}
-	return change_member(c, "set", list);
+	return change_member(c, "settings", list);
 }
 
 enum rc admin_site_add(struct admin *a, const struct site *s, enum reason *ret_reason, struct why *why)

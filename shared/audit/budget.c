@@ -33,6 +33,7 @@
 #define SECOND UINT64_C(1000000)
 #define FOLD_US (10 * SECOND)                      /* a fold gathers for this long */
 #define REFILL_US (10 * SECOND)                    /* every bucket holds ten seconds of its rate */
+#define BACK_US (10 * SECOND)                      /* a step back of the wall clock that is followed */
 #define REASON_MIXED REASON_COUNT
 
 struct fold {
@@ -84,10 +85,11 @@ static uint64_t tick(struct budget *b, uint64_t now_us)
 }
 
 /* Where the wall clock was set back, ours goes on from where it stood. Only budget_due() says so, whose caller reads
- * the clock there and then: a stranger's slow requests must not make time. */
+ * the clock there and then: a stranger's slow requests must not make time. Nor must that caller itself, where a flood
+ * keeps it from the lock for a while: a smaller step back is waited out. */
 static void follow_back(struct budget *b, uint64_t now_us)
 {
-	if (b->wall > now_us && b->wall - now_us > SECOND)
+	if (b->wall > now_us && b->wall - now_us > BACK_US)
 		b->wall = now_us;
 }
 

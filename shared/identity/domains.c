@@ -25,7 +25,8 @@ static bool is_under(struct span domain, struct span name)
 	if (name.size == 0 || domain.size < name.size)
 		return false;
 	text += domain.size - name.size;
-	return memcmp(text, name.data, name.size) == 0 && (domain.size == name.size || text[-1] == '.');
+	/* Where no label begins there is nothing to compare: that is nearly always. */
+	return (domain.size == name.size || text[-1] == '.') && memcmp(text, name.data, name.size) == 0;
 }
 
 static bool under_any(struct span domain, const struct site_list *names)

@@ -22,12 +22,24 @@ static enum rc append(struct txn *ledger, void *arg)
 	return rc == RC_OK ? audit_append(ledger, &q->record, NULL) : rc;
 }
 
+/* A fold counts for many: one that could not be written goes back to be written later. */
+static void fold_again(struct queued_record *q)
+{
+	struct audit_record evicted;
+
+	if (budget_fold(q->path->budget, q->record.remote, &q->record, &evicted))
+		record_queue(q->path, &evicted, NULL, NULL);
+}
+
 static void appended(void *arg, enum rc outcome)
 {
 	struct queued_record *q = arg;
 	struct metrics *m = &q->path->metrics;
 
-	atomic_fetch_add(outcome == RC_OK ? &m->records : &m->unrecorded, 1);
+	if (outcome != RC_OK && outcome != RC_STOPPING && q->record.count)
+		fold_again(q);
+	else
+		atomic_fetch_add(outcome == RC_OK ? &m->records : &m->unrecorded, 1);
 	json_decref(q->ignored);
 	free(q);
 }

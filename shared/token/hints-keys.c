@@ -309,6 +309,6 @@ void advise_on_signature(struct advice *a)
 	if (try_ring(a, &try) || try_unset(a, &try))
 		return;
 	advise_on_kid(a);
-	advice_say(a, "No key of this ring made this signature in any usual way: another site's secret, one with a part "
-		   "missing, or a token changed after it was signed.");
+	advice_say(a, "No key of this ring made this signature in any usual way: another site's secret, one with a "
+		   "part missing, or a token changed after it was signed.");
 }

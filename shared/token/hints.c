@@ -22,7 +22,7 @@ void advice_say(struct advice *a, const char *fmt, ...)
 
 static bool span_has(struct span s, const char *part)
 {
-	return s.size > 0 && memmem(s.data, s.size, part, strlen(part)) != NULL;
+	return s.data && memmem(s.data, s.size, part, strlen(part)) != NULL;
 }
 
 /* ---- the text ---- */

@@ -20,7 +20,7 @@ struct token_memo {
 json_t *memo_find(const struct token_memo *m, struct span header);
 void    memo_keep(struct token_memo *m, struct span header, json_t *json);
 
-/* One part of a token as a JSON object, new; NULL: it is none. Wants canonical base64url. */
+/* One part of a token, which has passed the syntax check, as a JSON object, new; NULL: it is none. */
 json_t *part_parse(struct span part);
 
 /* An exact member: a JSON string of these bytes. */

@@ -99,6 +99,6 @@ def test_changes_are_recorded_by_the_names_of_settings_never_their_values(data):
     data.run("site", "add", "acme", "--issuer", "https://secret-ish.example")
     data.run("site", "set", "acme", "--plan", "free", "--no-issuer")
     added, changed = data.audit(event="site", outcome="done")
-    assert added["detail"] == {"change": "add", "set": ["issuer"]}
-    assert changed["detail"] == {"change": "set", "set": ["plan", "issuer"]}
+    assert added["detail"] == {"change": "add", "settings": ["issuer"]}
+    assert changed["detail"] == {"change": "set", "settings": ["plan", "issuer"]}
     assert "secret-ish" not in "".join(data.audit_lines())

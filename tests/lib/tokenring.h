@@ -1,6 +1,6 @@
 /* tokenring.h -- a site and a key ring made by hand, and tokens signed for them, right or wrong: no store needed. */
-#ifndef POSTERN_TESTS_TOKENRING_H
-#define POSTERN_TESTS_TOKENRING_H
+#ifndef POSTERN_TESTS_LIB_TOKENRING_H
+#define POSTERN_TESTS_LIB_TOKENRING_H
 
 #include "identity/identity.h"
 

@@ -1,0 +1,42 @@
+"""Faults below the programs: the preloaded libraries of tests/faults, and the page of numbers that steers them.
+
+    shim = Shim(data, "disk")
+    with Worker(data, env=shim.env) as w:
+        shim["writes"] = NO_SPACE
+"""
+import mmap
+import os
+import struct
+import subprocess
+
+from lib.programs import BUILD, SANITIZED
+
+# The order is tests/faults/shim.h's.
+SLOTS = ["syncs", "synced_writes", "sync_delay_us", "writes", "bytes_free", "fs_magic", "clock_offset_s"]
+AS_THEY_ARE, NO_SPACE, SHORT, NO_SPACE_SYNCED = range(4)
+NFS_MAGIC = 0x6969
+
+
+class Shim:
+    def __init__(self, data, name):
+        path = data.home / f"shim-{name}.page"
+        path.write_bytes(bytes(8 * len(SLOTS)))
+        library = BUILD / f"tests/faults/shim-{name}.so"
+        assert library.exists(), f"{library} is missing: run make shims"
+        with open(path, "r+b") as f:
+            self.page = mmap.mmap(f.fileno(), 8 * len(SLOTS))
+        self.env = {"LD_PRELOAD": " ".join([*sanitizer(), str(library)]), "POSTERN_SHIM": str(path)}
+
+    def __getitem__(self, name):
+        return struct.unpack_from("=q", self.page, 8 * SLOTS.index(name))[0]
+
+    def __setitem__(self, name, value):
+        struct.pack_into("=q", self.page, 8 * SLOTS.index(name), value)
+
+
+def sanitizer():
+    """The sanitizer's own library wants to be the first of all that are preloaded."""
+    if not SANITIZED:
+        return []
+    where = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip()
+    return [os.path.realpath(where)]
