@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <limits.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
@@ -12,19 +11,30 @@
 /* What surely fits into the empty buffer of a Unix socket (net.core.wmem_default 212,992 less its book-keeping). */
 #define DIRECT_MAX 65536
 
-static const struct { int status; const char *phrase; } phrases[] = {
-	{ 200, "OK" }, { 204, "No Content" }, { 400, "Bad Request" }, { 401, "Unauthorized" }, { 403, "Forbidden" },
-	{ 404, "Not Found" }, { 405, "Method Not Allowed" }, { 409, "Conflict" }, { 413, "Content Too Large" },
-	{ 415, "Unsupported Media Type" }, { 429, "Too Many Requests" }, { 502, "Bad Gateway" }, { 503, "Service Unavailable" },
-	{ 504, "Gateway Timeout" },
+static const struct { int status; const char *line; } status_lines[] = {
+	{ 200, "Status: 200 OK\r\n" },
+	{ 204, "Status: 204 No Content\r\n" },
+	{ 400, "Status: 400 Bad Request\r\n" },
+	{ 401, "Status: 401 Unauthorized\r\n" },
+	{ 403, "Status: 403 Forbidden\r\n" },
+	{ 404, "Status: 404 Not Found\r\n" },
+	{ 405, "Status: 405 Method Not Allowed\r\n" },
+	{ 409, "Status: 409 Conflict\r\n" },
+	{ 413, "Status: 413 Content Too Large\r\n" },
+	{ 415, "Status: 415 Unsupported Media Type\r\n" },
+	{ 429, "Status: 429 Too Many Requests\r\n" },
+	{ 502, "Status: 502 Bad Gateway\r\n" },
+	{ 503, "Status: 503 Service Unavailable\r\n" },
+	{ 504, "Status: 504 Gateway Timeout\r\n" },
 };
 
-static const char *phrase(int status)
+/* A status that codes.h has and this table has not would be a mistake of ours: 500 says so. */
+static const char *status_line(int status)
 {
-	for (size_t i = 0; i < ARRAY_LEN(phrases); i++)
-		if (phrases[i].status == status)
-			return phrases[i].phrase;
-	return "Status";
+	for (size_t i = 0; i < ARRAY_LEN(status_lines); i++)
+		if (status_lines[i].status == status)
+			return status_lines[i].line;
+	return "Status: 500 Internal Server Error\r\n";
 }
 
 static void put(FCGX_Stream *out, const struct buf *b)
@@ -33,18 +43,12 @@ static void put(FCGX_Stream *out, const struct buf *b)
 		FCGX_PutStr(b->data, (int)b->size, out);
 }
 
-static void putf(FCGX_Stream *out, const char *fmt, ...) PRINTF_LIKE(2, 3);
-static void putf(FCGX_Stream *out, const char *fmt, ...)
+static void put_length(FCGX_Stream *out, size_t size)
 {
-	char line[128];
-	va_list args;
-	int n;
+	char line[48];
+	int n = snprintf(line, sizeof(line), "Content-Length: %zu\r\n", size);
 
-	va_start(args, fmt);
-	n = vsnprintf(line, sizeof(line), fmt, args);
-	va_end(args);
-	if (n > 0 && (size_t)n < sizeof(line))
-		FCGX_PutStr(line, n, out);
+	FCGX_PutStr(line, n, out);
 }
 
 /* RFC 9110 8.6: no Content-Length with 204. */
@@ -52,10 +56,10 @@ static bool write_records(struct inbound *in, const struct answer *a, bool head)
 {
 	FCGX_Stream *out = in->fcgi.out;
 
-	putf(out, "Status: %d %s\r\n", a->status, phrase(a->status));
+	FCGX_PutS(status_line(a->status), out);
 	put(out, &a->headers);
 	if (a->status != 204)
-		putf(out, "Content-Length: %zu\r\n", a->body.size);
+		put_length(out, a->body.size);
 	FCGX_PutStr("\r\n", 2, out);
 	if (!head)
 		put(out, &a->body);

@@ -17,11 +17,12 @@ enum parameter {
 	P_METHOD, P_PROTOCOL, P_PATH_INFO, P_SCRIPT_NAME, P_CONTENT_LENGTH, P_CONTENT_TYPE, P_REMOTE, P_AUTHORIZATION, P_ORIGIN,
 	P_HOST, P_SITE, P_METRICS, P_COUNT
 };
-static const char *const parameter_names[P_COUNT] = {
-	[P_METHOD] = "REQUEST_METHOD", [P_PROTOCOL] = "SERVER_PROTOCOL", [P_PATH_INFO] = "PATH_INFO",
-	[P_SCRIPT_NAME] = "SCRIPT_NAME", [P_CONTENT_LENGTH] = "CONTENT_LENGTH", [P_CONTENT_TYPE] = "CONTENT_TYPE",
-	[P_REMOTE] = "REMOTE_ADDR", [P_AUTHORIZATION] = "HTTP_AUTHORIZATION", [P_ORIGIN] = "HTTP_ORIGIN", [P_HOST] = "HTTP_HOST",
-	[P_SITE] = "POSTERN_SITE", [P_METRICS] = "POSTERN_METRICS",
+#define NAME(text) { text, sizeof(text) - 1 }
+static const struct span parameter_names[P_COUNT] = {
+	[P_METHOD] = NAME("REQUEST_METHOD"), [P_PROTOCOL] = NAME("SERVER_PROTOCOL"), [P_PATH_INFO] = NAME("PATH_INFO"),
+	[P_SCRIPT_NAME] = NAME("SCRIPT_NAME"), [P_CONTENT_LENGTH] = NAME("CONTENT_LENGTH"), [P_CONTENT_TYPE] = NAME("CONTENT_TYPE"),
+	[P_REMOTE] = NAME("REMOTE_ADDR"), [P_AUTHORIZATION] = NAME("HTTP_AUTHORIZATION"), [P_ORIGIN] = NAME("HTTP_ORIGIN"),
+	[P_HOST] = NAME("HTTP_HOST"), [P_SITE] = NAME("POSTERN_SITE"), [P_METRICS] = NAME("POSTERN_METRICS"),
 };
 struct parameters { struct { size_t count; struct span first; } p[P_COUNT]; };
 
@@ -57,7 +58,7 @@ void feed_done(struct feed *f)
 static void note(struct parameters *ps, const char *name, size_t size, const char *value)
 {
 	for (int i = 0; i < P_COUNT; i++) {
-		if (!span_is(span_of(name, size), parameter_names[i]))
+		if (!span_equal(span_of(name, size), parameter_names[i]))
 			continue;
 		if (ps->p[i].count++ == 0)
 			ps->p[i].first = span_str(value);

@@ -41,10 +41,27 @@ def shared(module_data, acme):
         yield w
 
 
+def metric(worker, name):
+    text = ask(worker, path="/v1/metrics", POSTERN_METRICS="1").body.decode()
+    return int(next(line for line in text.splitlines() if line.startswith(name + " ")).split()[1])
+
+
 def identities(worker):
     """How many identity requests the worker has answered."""
-    text = ask(worker, path="/v1/metrics", POSTERN_METRICS="1").body.decode()
-    return int(next(line for line in text.splitlines() if line.startswith('postern_requests_total{endpoint="identity"}')).split()[1])
+    return metric(worker, 'postern_requests_total{endpoint="identity"}')
+
+
+def queued(worker):
+    """How many requests wait for their commit."""
+    return metric(worker, "postern_jobs_queued")
+
+
+def readable(connections, seconds):
+    """Has any of them something to read, or does within this time?"""
+    poll = select.poll()
+    for c in connections:
+        poll.register(c.socket, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
 
 
 def assert_well(worker):
@@ -343,7 +360,7 @@ def test_a_reader_of_a_long_answer_that_does_not_read_delays_nobody(data):
         for c in slow:
             c.send(whole(environ(path="/v1/sites/acme/actions"), keep=True))
         for c in slow:                                     # its answer has begun, and is longer than the socket holds
-            assert select.select([c.socket], [], [], 20)[0]
+            assert readable([c], 20)
         for _ in range(20):
             assert ask(w).status == 200
         for c in slow:
@@ -376,14 +393,16 @@ def test_past_1024_requests_in_flight_the_next_is_told_overloaded(data):
     request = whole(environ(path=IDENTITY, token=site.token() + "x"))
     with Worker(data, "--audit-budget", "0") as w:
         with HeldLedger(data):
-            waiting = [w.connect() for _ in range(1024)]
+            waiting = [w.connect() for _ in range(1100)]
             for c in waiting:
                 c.send(request)
             answer = wait_until(lambda: (a := ask(w)).status == 503 and a, "1,024 requests to be in flight", 1.9)
             assert answer.code == "overloaded"
+        codes = [c.read_reply().answer.check().code for c in waiting]
         for c in waiting:
-            assert c.read_reply().answer.check().code == "token_invalid"
             c.close()
+        # The question about it may have had a place too.
+        assert set(codes) == {"token_invalid", "overloaded"} and 1020 <= codes.count("token_invalid") <= 1024
         assert_well(w)
     resource.setrlimit(resource.RLIMIT_NOFILE, limit)
 
@@ -402,9 +421,9 @@ def test_out_of_descriptors_it_waits_and_recovers(data):
         wait_until(lambda: "out of descriptors" in w.log(), "the worker to say so")
         asks = w.connect()
         asks.send(whole(environ()))
-        assert not select.select([asks.socket], [], [], 0.5)[0], "answered without a descriptor"
+        assert not readable([asks], 0.5), "answered without a descriptor"
         start, before = time.monotonic(), cpu_seconds(w.pid)
-        assert not select.select([asks.socket], [], [], 1.0)[0]
+        assert not readable([asks], 1)
         if not SANITIZED:
             assert cpu_seconds(w.pid) - before < 0.5 * (time.monotonic() - start), "it spins"
         for c in silent:
@@ -434,7 +453,7 @@ def test_a_request_that_takes_too_long_is_dropped(shared):
         request = whole(environ())
         for byte in request:
             slow.send(bytes([byte]))
-            if select.select([slow.socket], [], [], 0.2)[0]:
+            if readable([slow], 0.2):
                 break
         assert slow.at_end() and silent.at_end()
     assert 9 < time.monotonic() - start < 15
@@ -456,8 +475,7 @@ def test_it_stops_in_time_whatever_its_connections_do(data, how):
             parked = [w.connect() for _ in range(8)]
             for c in parked:
                 c.send(whole(environ("POST", ORDERS, body=b"{}", token=site.token()), b"{}", keep=True))
-            wait_until(lambda: "postern_writer_queued 8" in ask(w, path="/v1/metrics", POSTERN_METRICS="1").body.decode()
-                       or parked_long_enough(parked), "the actions to wait for the ledger")
+            wait_until(lambda: queued(w) == 8, "the actions to wait for the ledger")
             assert w.stop(how) < 2
         for c in parked:                                   # told that they were not done, or cut off; never a success
             reply = c.read_reply()
@@ -470,18 +488,13 @@ def test_it_stops_in_time_whatever_its_connections_do(data, how):
     assert not data.audit(outcome="done", action="list_orders")
 
 
-def parked_long_enough(connections):
-    """None is answered though all were read."""
-    return not select.select([c.socket for c in connections], [], [], 0.1)[0]
-
-
 def test_a_stop_finishes_what_is_in_flight(data):
     site = data.add_site("acme", actions=ACTIONS)
     with Worker(data) as w:
         c = w.connect()
         with HeldLedger(data) as held:
             c.send(whole(environ("POST", ORDERS, body=b"{}", token=site.token()), b"{}", keep=True))
-            assert parked_long_enough([c])
+            wait_until(lambda: queued(w), "the action to wait for the ledger")
             w.process.send_signal(signal.SIGTERM)
             wait_until(lambda: not w.socket.exists(), "it to begin to stop")
             held.release()

@@ -21,7 +21,8 @@ static void anyone_not_blocked_may_run_a_public_action(void **state)
 	(void)state;
 	for (size_t p = 0; p < ARRAY_LEN(plans); p++) {
 		assert_int_equal(ask(DECISION_ANONYMOUS, REASON_NO_TOKEN, ACCESS_PUBLIC, plans[p]), REASON_NONE);
-		assert_int_equal(ask(DECISION_ANONYMOUS, REASON_EMAIL_RESERVED, ACCESS_PUBLIC, plans[p]), REASON_NONE);
+		assert_int_equal(ask(DECISION_ANONYMOUS, REASON_EMAIL_RESERVED, ACCESS_PUBLIC, plans[p]),
+			REASON_NONE);
 		assert_int_equal(ask(DECISION_VERIFIED, REASON_NONE, ACCESS_PUBLIC, plans[p]), REASON_NONE);
 	}
 }
@@ -41,7 +42,8 @@ static void an_anonymous_visitor_is_asked_to_sign_in_whatever_the_plan(void **st
 	(void)state;
 	for (size_t p = 0; p < ARRAY_LEN(plans); p++) {
 		for (size_t i = 0; i < ARRAY_LEN(whys); i++)
-			assert_int_equal(ask(DECISION_ANONYMOUS, whys[i], ACCESS_PERSONAL, plans[p]), REASON_SIGN_IN_REQUIRED);
+			assert_int_equal(ask(DECISION_ANONYMOUS, whys[i], ACCESS_PERSONAL, plans[p]),
+				REASON_SIGN_IN_REQUIRED);
 	}
 }
 

@@ -35,8 +35,10 @@ static void assert_malformed_bytes(struct span in)
 static void an_ordinary_address_keeps_its_spelling(void **state)
 {
 	static const char *const same[] = {
-		"alex@example.com", "a@b.co", "a.b.c@d.e.f.gh", "alex+orders@example.com", "!#$%&'*+-/=?^_`{|}~@example.com",
-		"0@1.com", "alex@ab--cd.com", "alex@3com.com", "alex@xn--bcher-kva.com", "alex@localhost", "alex@a-b.c-d.com",
+		"alex@example.com", "a@b.co", "a.b.c@d.e.f.gh", "alex+orders@example.com",
+		"!#$%&'*+-/=?^_`{|}~@example.com",
+		"0@1.com", "alex@ab--cd.com", "alex@3com.com", "alex@xn--bcher-kva.com", "alex@localhost",
+		"alex@a-b.c-d.com",
 	};
 
 	(void)state;
@@ -80,13 +82,20 @@ static void a_domain_becomes_its_a_label_form(void **state)
 static void what_is_no_mailbox_is_malformed(void **state)
 {
 	static const char *const wrong[] = {
-		"", "@", "a", "a@", "@b.co", "a@b@c.co", "a@@b.co", "a@b.co@", ".a@b.co", "a.@b.co", "a..b@b.co", "a b@b.co",
-		" a@b.co", "a@b.co ", "a@ b.co", "\"a\"@b.co", "a(c)@b.co", "<a@b.co>", "A <a@b.co>", "a,b@b.co", "a;b@b.co",
-		"mailto:a@b.co", "a\\b@b.co", "a[b@b.co", "a\x7f@b.co", "a\n@b.co", "a@b.co\n", "a@b.co.", "a@.b.co", "a@b..co",
-		"a@-b.co", "a@b-.co", "a@b.-co", "a@b.co-", "a@b_c.co", "a@[1.2.3.4]", "a@[IPv6:::1]", "a@b.co:25", "a@b/c.co",
-		"a@b%2ec.co", "a@b c.co", "a@b'c.co", "a@*.co", "\xc3\xa4@b.co", "a@\xff.co", "a@\xc3.co", "a@xn--a.com",
-		"a@xn--.com", "a@xn--bcher-kva\xc3\xbc.com", "a@b\xe2\x84\x80.com", "a@\xe2\x80\x8b.com", "a@b.com\xe3\x80\x82",
-		"a@\xf0\x9f\x98\x80.com", "a@b\xef\xbc\xa0" "c.com", "a\xef\xbc\xa0" "b.com", "a@b\xc2\xa0" "c.com", "a@\xe2\x92\x88.com",
+		"", "@", "a", "a@", "@b.co", "a@b@c.co", "a@@b.co", "a@b.co@", ".a@b.co", "a.@b.co", "a..b@b.co",
+		"a b@b.co",
+		" a@b.co", "a@b.co ", "a@ b.co", "\"a\"@b.co", "a(c)@b.co", "<a@b.co>", "A <a@b.co>", "a,b@b.co",
+		"a;b@b.co",
+		"mailto:a@b.co", "a\\b@b.co", "a[b@b.co", "a\x7f@b.co", "a\n@b.co", "a@b.co\n", "a@b.co.",
+		"a@.b.co", "a@b..co",
+		"a@-b.co", "a@b-.co", "a@b.-co", "a@b.co-", "a@b_c.co", "a@[1.2.3.4]", "a@[IPv6:::1]",
+		"a@b.co:25", "a@b/c.co",
+		"a@b%2ec.co", "a@b c.co", "a@b'c.co", "a@*.co", "\xc3\xa4@b.co", "a@\xff.co", "a@\xc3.co",
+		"a@xn--a.com",
+		"a@xn--.com", "a@xn--bcher-kva\xc3\xbc.com", "a@b\xe2\x84\x80.com", "a@\xe2\x80\x8b.com",
+		"a@b.com\xe3\x80\x82",
+		"a@\xf0\x9f\x98\x80.com", "a@b\xef\xbc\xa0" "c.com", "a\xef\xbc\xa0" "b.com",
+		"a@b\xc2\xa0" "c.com", "a@\xe2\x92\x88.com",
 	};
 
 	(void)state;
@@ -150,7 +159,8 @@ static void a_domain_that_grows_too_long_is_malformed(void **state)
 
 static void an_address_may_be_normalised_again(void **state)
 {
-	static const char *const addresses[] = { "Alex@\xc3\xbc.COM", "a@fa\xc3\x9f.de", "a@AB--cd.com", "x@\xe4\xb8\xad\xe5\x9b\xbd.cn" };
+	static const char *const addresses[] = { "Alex@\xc3\xbc.COM", "a@fa\xc3\x9f.de", "a@AB--cd.com",
+		"x@\xe4\xb8\xad\xe5\x9b\xbd.cn" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(addresses); i++) {

@@ -47,7 +47,8 @@ static struct identity pin(struct tokenring *r, const char *payload)
 
 static void a_verified_visitor_has_all_three(void **state)
 {
-	struct identity id = pin(*state, "{\"email\":\"Alex@Example.com\",\"name\":\"Alex Doe\",\"user_id\":\"u_1\",\"exp\":1763690060.9}");
+	struct identity id = pin(*state,
+		"{\"email\":\"Alex@Example.com\",\"name\":\"Alex Doe\",\"user_id\":\"u_1\",\"exp\":1763690060.9}");
 
 	assert_int_equal(id.decision, DECISION_VERIFIED);
 	assert_int_equal(id.reason, REASON_NONE);
@@ -71,8 +72,10 @@ static void only_an_email_is_required(void **state)
 static void a_reserved_or_private_domain_is_anonymous_and_no_more(void **state)
 {
 	static const struct { const char *payload; enum reason why; const char *email; } rows[] = {
-		{ "{\"email\":\"a@x.test\",\"name\":\"A\",\"user_id\":\"1\",\"exp\":1763690060}", REASON_EMAIL_RESERVED, "a@x.test" },
-		{ "{\"email\":\"a@x.lan\",\"name\":\"A\",\"user_id\":\"1\",\"exp\":1763690060}", REASON_EMAIL_NOT_PUBLIC, "a@x.lan" },
+		{ "{\"email\":\"a@x.test\",\"name\":\"A\",\"user_id\":\"1\",\"exp\":1763690060}",
+		  REASON_EMAIL_RESERVED, "a@x.test" },
+		{ "{\"email\":\"a@x.lan\",\"name\":\"A\",\"user_id\":\"1\",\"exp\":1763690060}",
+		  REASON_EMAIL_NOT_PUBLIC, "a@x.lan" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
@@ -89,7 +92,8 @@ static void a_reserved_or_private_domain_is_anonymous_and_no_more(void **state)
 static void a_bad_email_blocks(void **state)
 {
 	static const struct { const char *payload; enum reason why; } rows[] = {
-		{ "{}", REASON_EMAIL_MISSING }, { "{\"email\":null}", REASON_EMAIL_MISSING }, { "{\"email\":7}", REASON_EMAIL_MISSING },
+		{ "{}", REASON_EMAIL_MISSING }, { "{\"email\":null}", REASON_EMAIL_MISSING },
+		{ "{\"email\":7}", REASON_EMAIL_MISSING },
 		{ "{\"email\":[\"a@b.co\"]}", REASON_EMAIL_MISSING }, { "{\"email\":\"\"}", REASON_EMAIL_MALFORMED },
 		{ "{\"email\":\"a@b@c.co\"}", REASON_EMAIL_MALFORMED },
 	};
@@ -123,7 +127,8 @@ static void a_token_that_did_not_verify_pins_nobody(void **state)
 
 static void a_name_is_cleaned_and_cut(void **state)
 {
-	static const char *const json[] = { "7", "null", "\"\"", "\"   \"", "\"\\u202e\\u0007\"", "[\"A\"]", "{\"a\":\"b\"}" };
+	static const char *const json[] = { "7", "null", "\"\"", "\"   \"", "\"\\u202e\\u0007\"", "[\"A\"]",
+		"{\"a\":\"b\"}" };
 	struct buf payload = BUF_INIT;
 	struct identity id;
 
@@ -151,8 +156,10 @@ static void a_name_is_cleaned_and_cut(void **state)
 static void a_user_id_is_a_short_string_or_an_integer(void **state)
 {
 	static const struct { const char *json, *expected; } rows[] = {
-		{ "\"abc\"", "abc" }, { "42", "42" }, { "-7", "-7" }, { "9223372036854775807", "9223372036854775807" }, { "0", "0" },
-		{ "\" x \"", " x " }, { "1.5", "" }, { "1e3", "" }, { "true", "" }, { "null", "" }, { "\"\"", "" }, { "[1]", "" }, { "{}", "" },
+		{ "\"abc\"", "abc" }, { "42", "42" }, { "-7", "-7" },
+		{ "9223372036854775807", "9223372036854775807" }, { "0", "0" },
+		{ "\" x \"", " x " }, { "1.5", "" }, { "1e3", "" }, { "true", "" }, { "null", "" },
+		{ "\"\"", "" }, { "[1]", "" }, { "{}", "" },
 	};
 	struct buf payload = BUF_INIT;
 
@@ -181,7 +188,8 @@ static void a_user_id_is_a_short_string_or_an_integer(void **state)
 
 static void no_other_claim_names_anyone(void **state)
 {
-	struct identity id = pin(*state, "{\"email\":\"alex@example.com\",\"sub\":\"jordan@example.com\",\"Email\":\"x@y.zz\",\"Name\":\"J\","
+	struct identity id = pin(*state,
+		"{\"email\":\"alex@example.com\",\"sub\":\"jordan@example.com\",\"Email\":\"x@y.zz\",\"Name\":\"J\","
 				 "\"userId\":\"9\",\"identity\":{\"email\":\"jordan@example.com\"}}");
 
 	assert_string_equal(id.email, "alex@example.com");
@@ -201,10 +209,12 @@ static void decisions_have_names_and_zero_is_blocked(void **state)
 	assert_string_equal(decision_name((enum decision)9), "blocked");
 	memset(&id, 0x55, sizeof(id));
 	identity_anonymous(&id, REASON_NO_TOKEN);
-	assert_true(id.decision == DECISION_ANONYMOUS && id.reason == REASON_NO_TOKEN && !id.email[0] && !id.has_expiry);
+	assert_true(id.decision == DECISION_ANONYMOUS && id.reason == REASON_NO_TOKEN && !id.email[0] &&
+		!id.has_expiry);
 	memset(&id, 0x55, sizeof(id));
 	identity_blocked(&id, REASON_TOKEN_EXPIRED);
-	assert_true(id.decision == DECISION_BLOCKED && id.reason == REASON_TOKEN_EXPIRED && !id.email[0] && !id.user_id[0]);
+	assert_true(id.decision == DECISION_BLOCKED && id.reason == REASON_TOKEN_EXPIRED && !id.email[0] &&
+		!id.user_id[0]);
 }
 
 #define WITH_RING(f) cmocka_unit_test_setup_teardown(f, setup, teardown)

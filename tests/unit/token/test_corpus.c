@@ -218,7 +218,8 @@ static void make_keys(struct attack *a, struct span states)
 		while (i < ARRAY_LEN(known) && !span_is(word, known[i].name))
 			i++;
 		assert_true(i < ARRAY_LEN(known));
-		assert_true(tokenring_add_key(&a->ring, known[i].retires_in ? TEST_NOW + (uint64_t)known[i].retires_in : 0));
+		assert_true(tokenring_add_key(&a->ring,
+			known[i].retires_in ? TEST_NOW + (uint64_t)known[i].retires_in : 0));
 		at += word.size;
 	}
 }
@@ -386,7 +387,8 @@ int main(void)
 		return 1;
 	}
 	for (int i = 0; i < count; i++)
-		tests[i] = (struct CMUnitTest){ .name = files[i]->d_name, .test_func = replay, .initial_state = files[i]->d_name };
+		tests[i] = (struct CMUnitTest){ .name = files[i]->d_name, .test_func = replay,
+			.initial_state = files[i]->d_name };
 	failed = _cmocka_run_group_tests("token corpus", tests, (size_t)count, NULL, NULL);
 	for (int i = 0; i < count; i++)
 		free(files[i]);

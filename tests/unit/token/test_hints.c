@@ -155,7 +155,8 @@ static void the_longest_secret_fits_every_attempt(void **state)
 	tokenring_init(&r);
 	assert_true(tokenring_add_key(&r, 0));
 	replace_secret(&r, text);
-	assert_hint(&r, span_str("nothing of the kind, nothing of the kind"), REASON_SIGNATURE_MISMATCH, "No key of this ring");
+	assert_hint(&r, span_str("nothing of the kind, nothing of the kind"), REASON_SIGNATURE_MISMATCH,
+		"No key of this ring");
 	tokenring_done(&r);
 }
 

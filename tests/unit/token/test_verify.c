@@ -122,7 +122,9 @@ static void expiry_is_exact_to_the_microsecond(void **state)
 static void a_site_shortens_the_lifetime_but_never_lengthens_it(void **state)
 {
 	static const struct timed shorter[] = { { 600, 0, 0, REASON_NONE }, { 601, 0, 0, REASON_LIFETIME_TOO_LONG } };
-	static const struct timed longer[] = { { 86400, 0, 0, REASON_NONE }, { 86401, 0, 0, REASON_LIFETIME_TOO_LONG } };
+	static const struct timed longer[] = {
+		{ 86400, 0, 0, REASON_NONE }, { 86401, 0, 0, REASON_LIFETIME_TOO_LONG },
+	};
 	struct tokenring *r = *state;
 
 	r->site.max_lifetime = 600;
@@ -134,7 +136,8 @@ static void a_site_shortens_the_lifetime_but_never_lengthens_it(void **state)
 static void a_malformed_time_is_not_an_absent_one(void **state)
 {
 	static const char *const values[] = {
-		"null", "true", "\"1\"", "[]", "{}", "-1", "-0.5", "9007199254740993", "9.1e15", "9223372036854775807",
+		"null", "true", "\"1\"", "[]", "{}", "-1", "-0.5", "9007199254740993", "9.1e15",
+		"9223372036854775807",
 	};
 	static const char *const names[] = { "exp", "iat", "nbf" };
 
@@ -165,7 +168,8 @@ static void the_first_failure_in_the_table_wins(void **state)
 	assert_int_equal(verify_text(r, span_str("a.b")), REASON_TOKEN_MALFORMED);
 	assert_int_equal(verify(r, "[]", worst, forged), REASON_TOKEN_MALFORMED);
 	assert_int_equal(verify(r, bad_header, worst, forged), REASON_TOKEN_ALGORITHM);
-	assert_int_equal(verify(r, "{\"alg\":\"HS256\",\"typ\":\"x\",\"crit\":1}", worst, forged), REASON_TOKEN_ALGORITHM);
+	assert_int_equal(verify(r, "{\"alg\":\"HS256\",\"typ\":\"x\",\"crit\":1}", worst, forged),
+		REASON_TOKEN_ALGORITHM);
 	assert_int_equal(verify(r, "{\"alg\":\"HS256\",\"crit\":1,\"kid\":7}", worst, forged), REASON_TOKEN_CRITICAL);
 	assert_int_equal(verify(r, "{\"alg\":\"HS256\",\"kid\":7}", worst, forged), REASON_TOKEN_MALFORMED);
 	assert_int_equal(verify(r, TEST_HEADER, worst, forged), REASON_SIGNATURE_MISMATCH);
@@ -189,9 +193,11 @@ static void an_empty_ring_comes_before_every_key(void **state)
 	tokenring_init(&r);
 	assert_int_equal(verify(&r, "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{}", ""), REASON_RING_EMPTY);
 	assert_true(tokenring_add_key(&r, TEST_NOW - 5));
-	assert_int_equal(verify(&r, "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{}", test_secret(1)), REASON_RING_EMPTY);
+	assert_int_equal(verify(&r, "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{}", test_secret(1)),
+		REASON_RING_EMPTY);
 	assert_true(tokenring_add_key(&r, 0));
-	assert_int_equal(verify(&r, "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{}", test_secret(1)), REASON_KEY_RETIRED);
+	assert_int_equal(verify(&r, "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{}", test_secret(1)),
+		REASON_KEY_RETIRED);
 	tokenring_done(&r);
 }
 
@@ -257,7 +263,8 @@ static void a_good_token_says_who_signed_it(void **state)
 	struct token t;
 
 	assert_true(tokenring_add_key(r, TEST_NOW + 100));
-	token_sign(&text, span_str("{\"alg\":\"HS256\",\"kid\":\"k_bbbbbbbb\"}"), span_str("{\"email\":\"a@b.co\",\"exp\":1763690050.5}"),
+	token_sign(&text, span_str("{\"alg\":\"HS256\",\"kid\":\"k_bbbbbbbb\"}"),
+		span_str("{\"email\":\"a@b.co\",\"exp\":1763690050.5}"),
 		   span_str(test_secret(2)));
 	token_init(&t, buf_span(&text));
 	assert_int_equal(token_verify(&t, &r->context), REASON_NONE);
@@ -297,7 +304,8 @@ static void a_size_limit_holds_without_the_parameter(void **state)
 static void a_remembered_header_changes_no_answer(void **state)
 {
 	static const char *const headers[] = {
-		TEST_HEADER, "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"none\"}", "{\"alg\":\"HS256\",\"crit\":[]}",
+		TEST_HEADER, "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"none\"}",
+		"{\"alg\":\"HS256\",\"crit\":[]}",
 		"{\"alg\":\"HS256\",\"kid\":\"k_bbbbbbbb\"}", "[]", TEST_HEADER,
 	};
 	struct tokenring *r = *state;
@@ -315,7 +323,8 @@ static void a_remembered_header_changes_no_answer(void **state)
 				r->context.memo = memo;
 				with = verify(r, headers[i], "{\"email\":\"a@b.co\"}", test_secret(k));
 				assert_int_equal(with, without);
-				assert_int_equal(verify(r, headers[i], "{\"email\":\"a@b.co\"}", test_secret(k)), without);
+				assert_int_equal(verify(r, headers[i], "{\"email\":\"a@b.co\"}", test_secret(k)),
+					without);
 			}
 		}
 		r->context.memo = NULL;
@@ -332,7 +341,8 @@ static void a_token_outlives_the_memo_it_met(void **state)
 
 	assert_non_null(memo);
 	r->context.memo = memo;
-	token_sign(&text, span_str("{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}"), span_str("{}"), span_str(test_secret(1)));
+	token_sign(&text, span_str("{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}"), span_str("{}"),
+		span_str(test_secret(1)));
 	for (int i = 0; i < 2; i++) {
 		token_init(&t[i], buf_span(&text));
 		assert_int_equal(token_verify(&t[i], &r->context), REASON_NONE);
