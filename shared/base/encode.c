@@ -19,11 +19,8 @@ void hex_encode(char *out, const void *data, size_t size)
 
 static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-#define NO_DIGIT 0xff
-
-/* Value of each byte in base64url, NO_DIGIT for the rest. A table: every token is decoded by it. */
 #define D(c, v) [c] = (v) + 1
-static const uint8_t base64url_values[256] = {
+const uint8_t base64url_digit[256] = {
 	D('A', 0), D('B', 1), D('C', 2), D('D', 3), D('E', 4), D('F', 5), D('G', 6), D('H', 7), D('I', 8),
 	D('J', 9), D('K', 10), D('L', 11), D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16), D('R', 17),
 	D('S', 18), D('T', 19), D('U', 20), D('V', 21), D('W', 22), D('X', 23), D('Y', 24), D('Z', 25), D('a', 26),
@@ -35,37 +32,43 @@ static const uint8_t base64url_values[256] = {
 };
 #undef D
 
-/* Absent entries are 0, so the table holds value + 1. */
-static uint8_t base64url_value(uint8_t c)
+/* The last one to three characters: a whole number of bytes, and no bit beyond them (RFC 4648 3.5). */
+static bool decode_tail(uint8_t *out, const uint8_t *in, size_t size)
 {
-	return (uint8_t)(base64url_values[c] - 1);      /* 0 - 1 is NO_DIGIT */
+	uint32_t v = 0;
+
+	for (size_t i = 0; i < size; i++) {
+		if (!base64url_digit[in[i]])
+			return false;
+		v |= (base64url_digit[in[i]] - 1U) << (18 - 6 * i);
+	}
+	if (size >= 2)
+		out[0] = (uint8_t)(v >> 16);
+	if (size == 3)
+		out[1] = (uint8_t)(v >> 8);
+	return size == 0 || (size == 2 && (v & 0xffff) == 0) || (size == 3 && (v & 0xff) == 0);
 }
 
+/* Four characters are three bytes at a time: every token's payload comes through here. */
 long base64url_decode(uint8_t *out, size_t room, struct span text)
 {
 	const uint8_t *in = text.data;
-	size_t size = text.size / 4 * 3 + text.size % 4 * 3 / 4;
-	uint32_t bits = 0;
-	unsigned held = 0;
-	uint8_t *at = out;
+	size_t tail = text.size % 4, size = text.size / 4 * 3 + tail * 3 / 4;
 
-	if (text.size % 4 == 1 || size > room)
+	if (tail == 1 || size > room)
 		return -1;
-	for (size_t i = 0; i < text.size; i++) {
-		uint8_t v = base64url_value(in[i]);
+	for (size_t left = text.size / 4; left > 0; left--, in += 4, out += 3) {
+		uint32_t a = base64url_digit[in[0]], b = base64url_digit[in[1]];
+		uint32_t c = base64url_digit[in[2]], d = base64url_digit[in[3]], v;
 
-		if (v == NO_DIGIT)
+		if (!a || !b || !c || !d)
 			return -1;
-		bits = (bits << 6 | v) & 0xffff;
-		held += 6;
-		if (held >= 8) {
-			held -= 8;
-			*at++ = (uint8_t)(bits >> held);
-		}
+		v = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+		out[0] = (uint8_t)(v >> 16);
+		out[1] = (uint8_t)(v >> 8);
+		out[2] = (uint8_t)v;
 	}
-	if (bits & ((1U << held) - 1))
-		return -1;
-	return (long)size;
+	return decode_tail(out, in, tail) ? (long)size : -1;
 }
 
 size_t base64url_encode(char *out, size_t room, struct span bytes)

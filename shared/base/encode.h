@@ -9,6 +9,9 @@
 /* Writes 2 * size hex digits, lower case, and a terminator. */
 void hex_encode(char *out, const void *data, size_t size);
 
+/* Value + 1 of each character of base64url; 0 for every other byte. */
+extern const uint8_t base64url_digit[256];
+
 /* Decodes unpadded base64url into out. Strict: only its alphabet, length not 1 mod 4, unused low
  * bits zero (one spelling per value). Returns the size, or -1. room must be >= 3 * size / 4. */
 long base64url_decode(uint8_t *out, size_t room, struct span text);

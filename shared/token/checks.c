@@ -13,26 +13,12 @@
 
 /* ---- before the signature: text and header ---- */
 
-#define D(c, v) [c] = (v) + 1
-/* Value + 1 of a base64url character; 0 for every other byte, the dot among them. */
-static const uint8_t digits[256] = {
-	D('A', 0), D('B', 1), D('C', 2), D('D', 3), D('E', 4), D('F', 5), D('G', 6), D('H', 7), D('I', 8),
-	D('J', 9), D('K', 10), D('L', 11), D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16), D('R', 17),
-	D('S', 18), D('T', 19), D('U', 20), D('V', 21), D('W', 22), D('X', 23), D('Y', 24), D('Z', 25), D('a', 26),
-	D('b', 27), D('c', 28), D('d', 29), D('e', 30), D('f', 31), D('g', 32), D('h', 33), D('i', 34), D('j', 35),
-	D('k', 36), D('l', 37), D('m', 38), D('n', 39), D('o', 40), D('p', 41), D('q', 42), D('r', 43), D('s', 44),
-	D('t', 45), D('u', 46), D('v', 47), D('w', 48), D('x', 49), D('y', 50), D('z', 51), D('0', 52), D('1', 53),
-	D('2', 54), D('3', 55), D('4', 56), D('5', 57), D('6', 58), D('7', 59), D('8', 60), D('9', 61), D('-', 62),
-	D('_', 63),
-};
-#undef D
-
 /* RFC 4648 3.5: unused low bits are zero, so a part has one spelling only. */
 static bool part_canonical(const unsigned char *part, size_t size)
 {
 	static const uint8_t unused[] = { 0, 0, 0x0f, 0x03 };
 
-	return size > 0 && size % 4 != 1 && ((digits[part[size - 1]] - 1U) & unused[size % 4]) == 0;
+	return size > 0 && size % 4 != 1 && ((base64url_digit[part[size - 1]] - 1U) & unused[size % 4]) == 0;
 }
 
 /* The loop over its bytes stops at the first that is no digit: a third dot or any stray byte ends the check there. */
@@ -47,7 +33,7 @@ static enum reason check_syntax(struct token *t, const struct token_context *c)
 	for (size_t part = 0; part < ARRAY_LEN(parts); part++) {
 		const unsigned char *start = p;
 
-		while (p < end && digits[*p])
+		while (p < end && base64url_digit[*p])
 			p++;
 		if (!part_canonical(start, (size_t)(p - start)))
 			return REASON_TOKEN_MALFORMED;
@@ -58,39 +44,13 @@ static enum reason check_syntax(struct token *t, const struct token_context *c)
 	return p == end ? REASON_NONE : REASON_TOKEN_MALFORMED;
 }
 
-/* Decodes a part the syntax check has passed: every byte is a digit and the size is known, so four of them become three
- * bytes at a time without asking again. Any other input gives wrong bytes, never more of them: 3/4 of its size. */
-static size_t part_decode(uint8_t *out, struct span part)
-{
-	const unsigned char *in = part.data, *whole = in + part.size / 4 * 4;
-	uint8_t *at = out;
-	uint32_t v;
-
-	for (; in < whole; in += 4, at += 3) {
-		v = (digits[in[0]] - 1U) << 18 | (digits[in[1]] - 1U) << 12;
-		v |= (digits[in[2]] - 1U) << 6 | (digits[in[3]] - 1U);
-		at[0] = (uint8_t)(v >> 16);
-		at[1] = (uint8_t)(v >> 8);
-		at[2] = (uint8_t)v;
-	}
-	if (part.size % 4 >= 2) {
-		v = (digits[in[0]] - 1U) << 18 | (digits[in[1]] - 1U) << 12;
-		if (part.size % 4 == 3)
-			v |= (digits[in[2]] - 1U) << 6;
-		*at++ = (uint8_t)(v >> 16);
-		if (part.size % 4 == 3)
-			*at++ = (uint8_t)(v >> 8);
-	}
-	return (size_t)(at - out);
-}
-
 json_t *part_parse(struct span part)
 {
 	uint8_t text[TOKEN_DECODED_MAX];
+	long size = base64url_decode(text, sizeof(text), part);
 	json_t *value = NULL;
 
-	if (part.size > TOKEN_MAX ||
-	    json_strict(span_of(text, part_decode(text, part)), TOKEN_DEPTH_MAX, &value, NULL) != RC_OK)
+	if (size < 0 || json_strict(span_of(text, (size_t)size), TOKEN_DEPTH_MAX, &value, NULL) != RC_OK)
 		return NULL;
 	if (!json_is_object(value)) {
 		json_decref(value);
@@ -210,7 +170,8 @@ static enum reason check_signature(struct token *t, const struct token_context *
 	struct span signed_bytes = span_of(text, (size_t)((const char *)t->signature.data - text) - 1);
 	enum reason reason;
 
-	if (t->signature.size != SIGNATURE_TEXT || part_decode(signature, t->signature) != sizeof(signature))
+	if (t->signature.size != SIGNATURE_TEXT ||
+	    base64url_decode(signature, sizeof(signature), t->signature) != (long)sizeof(signature))
 		return REASON_SIGNATURE_MISMATCH;
 	reason = keyring_verify(c->ring, t->kid, false, now_s(c), signed_bytes, signature, &key);
 	if (reason != REASON_NONE)
