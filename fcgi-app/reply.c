@@ -2,6 +2,7 @@
 #include "reply.h"
 
 #include <errno.h>
+#include <fcgiapp.h>
 #include <limits.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -54,7 +55,7 @@ static void put_length(FCGX_Stream *out, size_t size)
 /* RFC 9110 8.6: no Content-Length with 204. */
 static bool write_records(struct inbound *in, const struct answer *a, bool head)
 {
-	FCGX_Stream *out = in->fcgi.out;
+	FCGX_Stream *out = in->fcgi->out;
 
 	FCGX_PutS(status_line(a->status), out);
 	put(out, &a->headers);
@@ -64,7 +65,7 @@ static bool write_records(struct inbound *in, const struct answer *a, bool head)
 	if (!head)
 		put(out, &a->body);
 	/* err first: nothing was written to it, so it costs no record. out then ends the request in the same write. */
-	return FCGX_FClose(in->fcgi.err) == 0 && FCGX_FClose(out) == 0;
+	return FCGX_FClose(in->fcgi->err) == 0 && FCGX_FClose(out) == 0;
 }
 
 static enum reply_result write_spool(struct inbound *in, const struct answer *a, struct spool *ret)
@@ -74,7 +75,7 @@ static enum reply_result write_spool(struct inbound *in, const struct answer *a,
 
 	if (fd < 0)
 		return REPLY_FAILED;
-	in->fcgi.ipcFd = fd;
+	in->fcgi->ipcFd = fd;
 	if (!write_records(in, a, false) || (size = lseek(fd, 0, SEEK_CUR)) <= 0) {
 		close(fd);
 		return REPLY_FAILED;
@@ -87,7 +88,7 @@ enum reply_result reply_write(struct inbound *in, int socket, const struct answe
 {
 	if (!head && a->body.size > DIRECT_MAX)
 		return write_spool(in, a, ret_spool);
-	in->fcgi.ipcFd = socket;
+	in->fcgi->ipcFd = socket;
 	return write_records(in, a, head) ? REPLY_SENT : REPLY_FAILED;
 }
 

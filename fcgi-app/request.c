@@ -7,6 +7,7 @@
 #include "route.h"
 #include "base/text.h"
 
+#include <fcgiapp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -120,8 +121,8 @@ static const char *read_body(struct inbound *in, const struct frame *frame, stru
 
 	if (!body_room(in, size + 1))
 		return "no memory for its body";
-	got = FCGX_GetStr(in->body, (int)size + 1, in->fcgi.in);
-	if (got < 0 || (size_t)got != size || FCGX_GetError(in->fcgi.in))
+	got = FCGX_GetStr(in->body, (int)size + 1, in->fcgi->in);
+	if (got < 0 || (size_t)got != size || FCGX_GetError(in->fcgi->in))
 		return "a body that does not end";
 	ret->body = span_of(in->body, size);
 	return NULL;
@@ -146,21 +147,23 @@ static const char *take_body(struct inbound *in, const struct frame *frame, cons
 /* keepConnection makes libfcgi leave our descriptor alone when it starts; without a listening socket it can only read this one. */
 static const char *accept_from(struct inbound *in, struct feed *f)
 {
+	if (!in->fcgi && !(in->fcgi = malloc(sizeof(*in->fcgi))))
+		return "no memory for it";
 	if (lseek(f->fd, 0, SEEK_SET) != 0)
 		return "its bytes could not be read again";
-	FCGX_InitRequest(&in->fcgi, -1, 0);
-	in->fcgi.ipcFd = f->fd;
-	in->fcgi.keepConnection = 1;
-	if (FCGX_Accept_r(&in->fcgi) != 0) {
+	FCGX_InitRequest(in->fcgi, -1, 0);
+	in->fcgi->ipcFd = f->fd;
+	in->fcgi->keepConnection = 1;
+	if (FCGX_Accept_r(in->fcgi) != 0) {
 		/* It has closed the descriptor. */
 		munmap(f->data, FRAME_MAX);
 		*f = (struct feed){ .fd = -1 };
 		return "libfcgi refused it";
 	}
 	in->open = true;
-	in->keep = in->fcgi.keepConnection != 0;
-	in->fcgi.keepConnection = 1;
-	return FCGX_GetError(in->fcgi.in) ? "libfcgi could not read it" : NULL;
+	in->keep = in->fcgi->keepConnection != 0;
+	in->fcgi->keepConnection = 1;
+	return FCGX_GetError(in->fcgi->in) ? "libfcgi could not read it" : NULL;
 }
 
 static void fill(struct request *ret, const struct parameters *ps)
@@ -191,7 +194,7 @@ const char *inbound_read(struct inbound *in, struct feed *f, const struct frame 
 
 	if (fault)
 		return fault;
-	note_all(&ps, in->fcgi.envp);
+	note_all(&ps, in->fcgi->envp);
 	if (ps.p[P_METHOD].count == 0 || ps.p[P_PROTOCOL].count == 0)
 		return "no REQUEST_METHOD or SERVER_PROTOCOL";
 	fill(ret, &ps);
@@ -201,7 +204,7 @@ const char *inbound_read(struct inbound *in, struct feed *f, const struct frame 
 void inbound_close(struct inbound *in)
 {
 	if (in->open)
-		FCGX_Free(&in->fcgi, 0);           /* 0: the descriptors are ours */
+		FCGX_Free(in->fcgi, 0);           /* 0: the descriptors are ours */
 	in->open = false;
 	if (in->body_room > BODY_KEPT) {
 		free(in->body);
@@ -213,7 +216,7 @@ void inbound_close(struct inbound *in)
 void inbound_done(struct inbound *in)
 {
 	inbound_close(in);
+	free(in->fcgi);
 	free(in->body);
-	in->body = NULL;
-	in->body_room = 0;
+	*in = (struct inbound){ 0 };
 }

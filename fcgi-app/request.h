@@ -8,7 +8,7 @@
 #include "frame.h"
 #include "path/path.h"
 
-#include <fcgiapp.h>
+struct FCGX_Request;                   /* libfcgi's; only request.c and reply.c look inside */
 
 /* A thread's memory file: FRAME_MAX bytes that are received into, and read by libfcgi. */
 struct feed { int fd; unsigned char *data; };
@@ -16,8 +16,8 @@ enum rc feed_init(struct feed *f) MUST_CHECK;
 void    feed_done(struct feed *f);
 
 struct inbound {                       /* zero: nothing in it */
-	FCGX_Request fcgi;
-	bool open;                     /* fcgi holds streams and parameters */
+	struct FCGX_Request *fcgi;     /* owned; made for the first request, used again for each */
+	bool open;                     /* it holds streams and parameters */
 	bool keep;                     /* the peer wants to send its next request on the same connection */
 	char *body;
 	size_t body_room;
