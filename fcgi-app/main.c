@@ -152,7 +152,9 @@ static void set_alarm(unsigned ms)
 
 /* ---- running ---- */
 
-static void run(struct program *p, const sigset_t *stops)
+/* Until a stop signal (0), or until the ledger's environment is beyond repair in this process (3): whoever started it starts
+ * another, which opens it anew and finds everything that was answered. */
+static int run(struct program *p, const sigset_t *stops)
 {
 	uint64_t next_tick = 0;
 
@@ -165,8 +167,12 @@ static void run(struct program *p, const sigset_t *stops)
 			path_tick(p->path);
 			next_tick = now + 1000;
 		}
+		if (path_broken(p->path)) {
+			log_line(LOG_LEVEL_ERROR, "LMDB gave the ledger up after a failed write; start postern-fcgi again");
+			return EXIT_NOT_STARTED;
+		}
 		if (sigtimedwait(stops, NULL, &wait) > 0)
-			return;
+			return 0;
 	}
 }
 
@@ -188,13 +194,14 @@ static bool stop(struct program *p)
 
 static int serve(struct program *p, const sigset_t *stops)
 {
-	run(p, stops);
+	int code = run(p, stops);
+
 	log_line(LOG_LEVEL_INFO, "stopping");
 	if (!stop(p))
-		_exit(0);
+		_exit(code);
 	path_free(p->path);
 	store_close(p->store);
-	return 0;
+	return code;
 }
 
 static int could_not_start(struct program *p, enum rc rc, const struct why *why)

@@ -68,7 +68,7 @@ static struct call *call_take(struct worker *w, struct peer *p)
 	if (!c && !(c = call_new(s)))
 		return NULL;
 	c->peer = p;
-	exchange_reset(c->exchange);
+	exchange_begin(c->exchange);
 	c->overloaded = atomic_fetch_add(&s->calls, 1) >= s->o.calls_max;
 	return c;
 }
@@ -77,6 +77,7 @@ static void call_give(struct worker *w, struct call *c)
 {
 	struct server *s = w->server;
 
+	exchange_clear(c->exchange);
 	inbound_close(&c->in);
 	atomic_fetch_sub(&s->calls, 1);
 	if (!w->spare) {

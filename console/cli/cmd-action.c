@@ -149,7 +149,7 @@ static int run_exchange(struct call *c, struct path *path, struct path_thread *t
 
 	if (!x)
 		return call_end(c, RC_NOMEM);
-	exchange_reset(x);
+	exchange_begin(x);
 	fill_request(exchange_request(x), c, authorization, body);
 	run_to_the_answer(x, thread, &w);
 	answer = exchange_answer(x);

@@ -150,7 +150,7 @@ static int check_operands(const struct call *c)
 	if (c->args.operands < least)
 		return usage_error(c, "something is missing: %s", c->command->operands);
 	if (c->args.operands > most)
-		return usage_error(c, "\"%s\" is one too many", c->args.operand[most]);
+		return usage_error(c, "too many operands: %s", c->command->operands[0] ? c->command->operands : "none is taken");
 	return EXIT_YES;
 }
 
@@ -178,8 +178,8 @@ int call_end(struct call *c, enum rc rc)
 		return EXIT_YES;
 	if (c->why.text[0])
 		talk("%s", c->why.text);
-	if (rc == RC_REFUSED)
-		return call_refuse(c, c->reason);
+	if (rc == RC_REFUSED)                  /* without a code where no site or key refused, but init */
+		return c->reason == REASON_NONE ? EXIT_NO : call_refuse(c, c->reason);
 	if (!c->why.text[0])
 		talk("%s", rc_text(rc));
 	return rc == RC_INVALID ? EXIT_USAGE : EXIT_UNSURE;

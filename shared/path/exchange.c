@@ -1,4 +1,4 @@
-/* exchange.c -- the life of one request's state: made once per connection, reset before each request. */
+/* exchange.c -- the life of one request's state: made once, begun with each request, cleared after it. */
 #include "path/path-private.h"
 
 #include <stdlib.h>
@@ -30,7 +30,7 @@ static void forget_request(struct exchange *x)
 
 /* Everything but the buffers' memory starts from zero: nothing of one request is there for the next, and a zeroed identity
  * is a blocked one. */
-void exchange_reset(struct exchange *x)
+void exchange_clear(struct exchange *x)
 {
 	struct exchange fresh = { .path = x->path, .wake = x->wake, .wake_arg = x->wake_arg, .out = x->out };
 
@@ -41,6 +41,11 @@ void exchange_reset(struct exchange *x)
 	x->out.content_type = NULL;
 	buf_clear(&x->out.headers);
 	buf_clear(&x->out.body);
+}
+
+void exchange_begin(struct exchange *x)
+{
+	exchange_clear(x);
 	x->now_us = clock_us();
 	if (!ulid_make(x->id, x->now_us / 1000))
 		x->id[0] = '\0';

@@ -23,11 +23,14 @@ struct site_view {
 
 #define VIEW_SETS 64
 #define VIEW_WAYS 4
-struct view_cache { struct site_view *view[VIEW_SETS][VIEW_WAYS]; uint64_t tick; };
+struct view_cache { pthread_mutex_t lock; struct site_view *view[VIEW_SETS][VIEW_WAYS]; uint64_t tick; };
 
 /* REASON_NONE, SITE_UNKNOWN, VAULT_UNAVAILABLE. *ret is a reference: view_unref(). */
 enum reason view_get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site, struct site_view **ret);
 void view_unref(struct site_view *v);
+/* Forgets every site whose head has moved on: a retired secret leaves the memory of idle threads too. Any thread. */
+void view_cache_age(struct view_cache *c, struct txn *vault);
+void view_cache_init(struct view_cache *c);
 void view_cache_done(struct view_cache *c);
 
 /* ---- catalogues.c: compiled actions documents, shared by the process's threads ---- */
@@ -67,15 +70,27 @@ struct path {
 	struct catalogues catalogues;
 	struct metrics metrics;
 	_Atomic uint64_t space_used, space_limit;
-	uint64_t started_at, next_beat_ms, next_uses_ms, next_sweep_ms;
+	atomic_bool vault_lost, ledger_lost;   /* the file under the open environment is no longer the one of that name */
+	atomic_bool ledger_failing;            /* the last write failed: public reads wait until one succeeds again */
+	pthread_mutex_t threads_lock;
+	struct path_thread *threads;           /* all that live */
+	uint64_t started_at, next_beat_ms, next_uses_ms, next_sweep_ms, vault_version;
 };
 
 struct path_thread {
 	struct path *path;
+	struct path_thread *next;
 	struct reader *reader;
 	struct view_cache views;
 	struct token_memo *memo;
 };
+
+/* ---- health.c ---- */
+
+/* What a write to the ledger came to: by it the process knows whether the ledger can be written. */
+void health_note(struct path *p, enum rc outcome);
+/* Once a second: files replaced? and, while writes fail, one more try. */
+void health_tick(struct path *p);
 
 /* May this kind of sender still write to the ledger, by the space last measured? */
 bool path_space_left(struct path *p, enum audit_writer w);

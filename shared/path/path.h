@@ -33,7 +33,10 @@ void    path_free(struct path *p);
 void path_tick(struct path *p);
 void path_flush(struct path *p);
 
-/* Why the process is not in order; NULL: it is. For /v1/health: vault readable, ledger writable, space left. */
+/* Is this process beyond repair (store.h, writer_stats.broken)? It should end, for its supervisor to start another. */
+bool path_broken(struct path *p);
+
+/* For /v1/health: vault readable, ledger writable, space left. */
 struct path_health { bool vault, ledger, space; unsigned space_percent; };
 void path_health(struct path *p, struct path_thread *t, struct path_health *ret);
 
@@ -91,10 +94,11 @@ enum path_result { PATH_ANSWERED, PATH_WAITING };
 
 /* wake(arg) is called once per PATH_WAITING, on any thread, possibly before path_run() has returned it. */
 struct exchange *exchange_new(struct path *p, void (*wake)(void *arg), void *arg);    /* reusable: one per connection */
-void exchange_reset(struct exchange *x);                                              /* before the next request */
+void exchange_begin(struct exchange *x);                                              /* before each request */
+void exchange_clear(struct exchange *x);                                              /* after it: keeps nothing of it */
 void exchange_free(struct exchange *x);
 struct request *exchange_request(struct exchange *x);                                 /* to be filled before path_run() */
-const struct answer *exchange_answer(const struct exchange *x);                       /* valid after PATH_ANSWERED until reset */
+const struct answer *exchange_answer(const struct exchange *x);                       /* valid after PATH_ANSWERED until cleared */
 const char *exchange_id(const struct exchange *x);                                    /* X-Request-Id */
 enum path_result path_run(struct exchange *x, struct path_thread *t);
 

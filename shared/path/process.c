@@ -40,6 +40,7 @@ enum rc path_new(const struct path_options *o, struct path **ret)
 		return RC_NOMEM;
 	p->o = *o;
 	pthread_mutex_init(&p->catalogues.lock, NULL);
+	pthread_mutex_init(&p->threads_lock, NULL);
 	p->started_at = clock_s();
 	if ((rc = copy_pinned_site(p)) == RC_OK &&
 	    (!(p->budget = budget_new(o->audit_budget)) || !(p->uses = use_counter_new())))
@@ -60,6 +61,7 @@ void path_free(struct path *p)
 	budget_free(p->budget);
 	use_counter_free(p->uses);
 	catalogues_done(&p->catalogues);
+	pthread_mutex_destroy(&p->threads_lock);
 	free(p);
 }
 
@@ -78,6 +80,11 @@ enum rc path_thread_new(struct path *p, struct path_thread **ret)
 	if (!t)
 		return RC_NOMEM;
 	t->path = p;
+	view_cache_init(&t->views);
+	pthread_mutex_lock(&p->threads_lock);
+	t->next = p->threads;
+	p->threads = t;
+	pthread_mutex_unlock(&p->threads_lock);
 	rc = reader_new(p->o.store, &t->reader);
 	if (rc == RC_OK && !(t->memo = token_memo_new()))
 		rc = RC_NOMEM;
@@ -89,10 +96,22 @@ enum rc path_thread_new(struct path *p, struct path_thread **ret)
 	return RC_OK;
 }
 
+static void forget_thread(struct path_thread *t)
+{
+	struct path_thread **at = &t->path->threads;
+
+	pthread_mutex_lock(&t->path->threads_lock);
+	while (*at != t)
+		at = &(*at)->next;
+	*at = t->next;
+	pthread_mutex_unlock(&t->path->threads_lock);
+}
+
 void path_thread_free(struct path_thread *t)
 {
 	if (!t)
 		return;
+	forget_thread(t);
 	view_cache_done(&t->views);
 	token_memo_free(t->memo);
 	reader_free(t->reader);
@@ -121,11 +140,29 @@ static bool due(uint64_t *next_ms, uint64_t now_ms, uint64_t every_ms)
 	return true;
 }
 
+/* A thread with nothing to do would keep a retired secret for as long as it has nothing to do. */
+static void age_views(struct path *p)
+{
+	struct txn *vault = txn_read(p->o.store, ENV_VAULT);
+	uint64_t version = txn_version(vault);
+
+	if (version != p->vault_version && txn_rc(vault) == RC_OK) {
+		pthread_mutex_lock(&p->threads_lock);
+		for (struct path_thread *t = p->threads; t; t = t->next)
+			view_cache_age(&t->views, vault);
+		pthread_mutex_unlock(&p->threads_lock);
+		p->vault_version = version;
+	}
+	txn_abort(vault);
+}
+
 void path_tick(struct path *p)
 {
 	uint64_t now = clock_mono_ms();
 
 	measure_space(p);
+	health_tick(p);
+	age_views(p);
 	write_folds(p, false);
 	if (due(&p->next_uses_ms, now, USES_MS) && use_counter_take(p->uses))
 		job_background(p->o.writer, use_counter_run, use_counter_done, p->uses);
@@ -142,20 +179,4 @@ void path_flush(struct path *p)
 		job_background(p->o.writer, use_counter_run, use_counter_done, p->uses);
 	/* The queue keeps its order: when this last one is over, so are the others. */
 	job_bounded(p->o.writer, worker_leave, p, FLUSH_MS);
-}
-
-/* ---- health ---- */
-
-void path_health(struct path *p, struct path_thread *t, struct path_health *ret)
-{
-	uint64_t used = atomic_load(&p->space_used), limit = atomic_load(&p->space_limit);
-	struct writer_stats w;
-
-	writer_stats(p->o.writer, &w);
-	ret->vault = txn_rc(reader_begin(t->reader, ENV_VAULT)) == RC_OK && !store_replaced(p->o.store);
-	ret->ledger = txn_rc(reader_begin(t->reader, ENV_LEDGER)) == RC_OK && !w.failing;
-	ret->space_percent = limit ? (unsigned)(used * 100 / limit) : 100;
-	ret->space = path_space_left(p, AUDIT_VISITOR);
-	reader_end(t->reader, ENV_VAULT);
-	reader_end(t->reader, ENV_LEDGER);
 }

@@ -36,6 +36,7 @@ static void appended(void *arg, enum rc outcome)
 	struct queued_record *q = arg;
 	struct metrics *m = &q->path->metrics;
 
+	health_note(q->path, outcome);
 	if (outcome != RC_OK && outcome != RC_STOPPING && q->record.count)
 		fold_again(q);
 	else

@@ -79,15 +79,12 @@ static enum rc view_load(const struct store *st, struct txn *vault, struct span 
 	return RC_OK;
 }
 
-enum reason view_get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site, struct site_view **ret)
+static enum reason get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site,
+		       const struct site_head *now, struct site_view **ret)
 {
-	struct site_view **set = set_of(c, site), **slot, *v;
-	struct site_head head;
+	struct site_view **set = set_of(c, site), **slot, *v = cached(set, site);
+	struct site_head head = *now;
 
-	if (!site_id_valid(site) || !site_head_get(vault, site, &head))
-		return txn_rc(vault) == RC_OK ? REASON_SITE_UNKNOWN : REASON_VAULT_UNAVAILABLE;
-
-	v = cached(set, site);
 	/* The actions' version is the catalogue's business (catalogues.c): it does not age a view. */
 	if (!v || v->head.settings != head.settings || v->head.ring != head.ring) {
 		if (view_load(st, vault, site, &head, &v) != RC_OK)
@@ -103,8 +100,47 @@ enum reason view_get(struct view_cache *c, const struct store *st, struct txn *v
 	return REASON_NONE;
 }
 
+/* The lock is the cache's thread's alone, but for one moment of the tick after the vault has changed. */
+enum reason view_get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site, struct site_view **ret)
+{
+	struct site_head head;
+	enum reason reason;
+
+	if (!site_id_valid(site) || !site_head_get(vault, site, &head))
+		return txn_rc(vault) == RC_OK ? REASON_SITE_UNKNOWN : REASON_VAULT_UNAVAILABLE;
+	pthread_mutex_lock(&c->lock);
+	reason = get(c, st, vault, site, &head, ret);
+	pthread_mutex_unlock(&c->lock);
+	return reason;
+}
+
+static bool moved_on(const struct site_view *v, struct txn *vault)
+{
+	struct site_head head;
+
+	return !site_head_get(vault, span_str(v->site.id), &head) || head.settings != v->head.settings || head.ring != v->head.ring;
+}
+
+void view_cache_age(struct view_cache *c, struct txn *vault)
+{
+	pthread_mutex_lock(&c->lock);
+	for (size_t s = 0; s < VIEW_SETS; s++)
+		for (size_t i = 0; i < VIEW_WAYS; i++)
+			if (c->view[s][i] && moved_on(c->view[s][i], vault)) {
+				view_unref(c->view[s][i]);
+				c->view[s][i] = NULL;
+			}
+	pthread_mutex_unlock(&c->lock);
+}
+
+void view_cache_init(struct view_cache *c)
+{
+	pthread_mutex_init(&c->lock, NULL);
+}
+
 void view_cache_done(struct view_cache *c)
 {
+	pthread_mutex_destroy(&c->lock);
 	for (size_t s = 0; s < VIEW_SETS; s++)
 		for (size_t i = 0; i < VIEW_WAYS; i++)
 			view_unref(c->view[s][i]);

@@ -1,7 +1,8 @@
 /* step-action.c -- run it, or make it ready for the commit that records it.
  *
  * A public read that claims no conversation runs here, on a snapshot; everything else runs inside the writer's transaction
- * together with its record (step-audit.c). */
+ * together with its record (step-audit.c). While the ledger cannot be written no action runs, though nobody waits for the record
+ * of a public read; the others are tried, and so find out when it can be again. */
 #include "path/path-private.h"
 
 static enum reason run_now(struct exchange *x)
@@ -18,6 +19,6 @@ enum step_result step_action(struct exchange *x)
 	if (!exchange_admitted(x))
 		x->reason = exchange_verified(x) ? REASON_AUDIT_UNAVAILABLE : REASON_RATE_LIMITED;
 	else if (!x->durable)
-		x->reason = run_now(x);
+		x->reason = atomic_load(&x->path->ledger_failing) ? REASON_AUDIT_UNAVAILABLE : run_now(x);
 	return STEP_NEXT;
 }

@@ -52,7 +52,7 @@ static void record_fill(struct exchange *x)
 	record_outcome(x, x->reason);
 }
 
-static enum fate fate_of(struct exchange *x)
+static enum fate due_fate(struct exchange *x)
 {
 	if (x->reason == REASON_NONE)
 		return !x->in.endpoint->runs_action ? RECORD_NONE : x->durable ? RECORD_DURABLE : RECORD_QUEUED;
@@ -65,6 +65,19 @@ static enum fate fate_of(struct exchange *x)
 	if (!exchange_verified(x))
 		return RECORD_FOLDED;
 	x->reason = REASON_AUDIT_UNAVAILABLE;
+	return RECORD_NONE;
+}
+
+/* A ledger that is no longer the file of its name takes no record: then nothing is done, and what is blocked stays blocked. */
+static enum fate fate_of(struct exchange *x)
+{
+	enum fate fate = due_fate(x);
+
+	if (fate == RECORD_NONE || !atomic_load(&x->path->ledger_lost))
+		return fate;
+	atomic_fetch_add(&x->path->metrics.unrecorded, 1);
+	if (x->identity.decision != DECISION_BLOCKED)
+		x->reason = REASON_AUDIT_UNAVAILABLE;
 	return RECORD_NONE;
 }
 
@@ -112,6 +125,7 @@ static void committed(void *arg, enum rc outcome)
 	struct exchange *x = arg;
 
 	x->committed = outcome;
+	health_note(x->path, outcome);
 	x->wake(x->wake_arg);
 }
 

@@ -20,7 +20,7 @@ static enum reason load_site(struct exchange *x)
 	if (pinned_elsewhere(x))
 		return REASON_SITE_UNKNOWN;
 	x->vault = reader_begin(x->thread->reader, ENV_VAULT);
-	if (txn_rc(x->vault) != RC_OK)
+	if (txn_rc(x->vault) != RC_OK || atomic_load(&x->path->vault_lost))
 		return REASON_VAULT_UNAVAILABLE;
 	return view_get(&x->thread->views, x->path->o.store, x->vault, x->in.site, &x->view);
 }

@@ -97,10 +97,9 @@ static bool env_replaced(const struct env_handle *h, const char *dir)
 	return replaced;
 }
 
-bool store_replaced(const struct store *st)
+bool store_replaced(const struct store *st, enum env env)
 {
-	return env_replaced(&st->envs[ENV_VAULT], st->paths.vault) ||
-	       env_replaced(&st->envs[ENV_LEDGER], st->paths.ledger);
+	return env_replaced(&st->envs[env], env == ENV_VAULT ? st->paths.vault : st->paths.ledger);
 }
 
 int store_reader_check(struct store *st)

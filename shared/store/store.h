@@ -111,6 +111,9 @@ void     txn_append(struct txn *t, enum db db, struct span key, struct span row)
 bool     txn_del(struct txn *t, enum db db, struct span key);                         /* false: was not there */
 uint64_t txn_count(struct txn *t, enum db db);                                        /* rows */
 
+/* The number of the commit a read transaction sees: another number, another state. 0: the transaction failed. */
+uint64_t txn_version(const struct txn *t);
+
 enum rc  txn_rc(const struct txn *t);
 void     txn_fail(struct txn *t, enum rc rc);        /* remembers rc if nothing failed before */
 enum rc  txn_end(struct txn *t);                     /* commits a write that did not fail, else aborts; frees t */
@@ -168,8 +171,9 @@ void    writer_withdraw(struct writer *w, uint64_t now_mono_ms);
  * writer is still waiting for the lock at the deadline its thread is left behind: the caller then exits by _exit(). */
 bool    writer_stop(struct writer *w, unsigned deadline_ms);             /* false: the thread was left behind */
 
-/* failing: the last commit failed, or the oldest job has waited more than a second for the lock. */
-struct writer_stats { uint64_t commits, jobs, failed, withdrawn, queued; uint64_t last_commit_us; bool failing; };
+/* failing: the last commit failed, or the lock has not been had for a second. broken: LMDB gave the environment up (a failed write
+ * of its meta page); only a new process opens it again. */
+struct writer_stats { uint64_t commits, jobs, failed, withdrawn, queued; uint64_t last_commit_us; bool failing, broken; };
 void    writer_stats(struct writer *w, struct writer_stats *ret);
 
 /* ---- sealing ------------------------------------------------------------------------------ */
@@ -190,7 +194,7 @@ struct store_space { uint64_t used, limit; };    /* bytes; used / limit is desig
 enum rc store_space(struct store *st, struct store_space *ret) MUST_CHECK;
 
 /* Has the file under the open environment been replaced or removed? */
-bool store_replaced(const struct store *st);
+bool store_replaced(const struct store *st, enum env env);
 
 /* Clears reader slots of dead processes; returns how many. Every 30 s, and by itself on a full table. */
 int store_reader_check(struct store *st);

@@ -83,6 +83,11 @@ struct txn *txn_write(struct store *st, enum env env)
 	return t;
 }
 
+uint64_t txn_version(const struct txn *t)
+{
+	return t && t->live && t->rc == RC_OK ? mdb_txn_id(t->mdb) : 0;
+}
+
 enum rc txn_rc(const struct txn *t)
 {
 	return t ? t->rc : RC_NOMEM;

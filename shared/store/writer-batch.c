@@ -48,6 +48,15 @@ static void settle(struct writer *w)
 		w->retried = false;
 }
 
+/* How the last transaction went, for those who ask whether the ledger can be written. */
+static void note_health(struct writer *w, enum rc rc, int mdb_rc)
+{
+	pthread_mutex_lock(&w->lock);
+	w->stats.failing = rc != RC_OK;
+	w->stats.broken |= mdb_rc == MDB_PANIC;
+	pthread_mutex_unlock(&w->lock);
+}
+
 static void settle_all(struct writer *w, enum rc rc)
 {
 	for (size_t i = 0; i < w->count; i++)
@@ -118,6 +127,7 @@ static void commit(struct writer *w, struct txn *t)
 		settle(w);
 		return;
 	}
+	note_health(w, rc, t->mdb_rc);
 	pthread_mutex_lock(&w->lock);
 	w->stats.commits += rc == RC_OK;
 	w->stats.last_commit_us = clock_us() - started;
@@ -137,6 +147,7 @@ static void one_transaction(struct writer *w)
 
 	take(w);
 	if (txn_rc(t) != RC_OK) {
+		note_health(w, txn_rc(t), t ? t->mdb_rc : 0);
 		settle_all(w, txn_rc(t));
 	} else if (w->count && (i = run_batch(w, t)) < w->count) {
 		mdb_rc = t->mdb_rc;
@@ -158,6 +169,7 @@ static bool wait_for_work(struct writer *w)
 		pthread_cond_wait(&w->work, &w->lock);
 	go = !w->stopping;
 	w->locking = go;
+	w->locking_ms = clock_mono_ms();
 	pthread_mutex_unlock(&w->lock);
 	return go;
 }

@@ -14,6 +14,7 @@ struct writer {
 	size_t queued;
 	bool timer_sleeps;                /* the timer waits without a deadline: tell it of the first job */
 	bool locking;                     /* the writer's thread may be waiting for LMDB's lock */
+	uint64_t locking_ms;              /* since when */
 	bool stopping, ended;
 	unsigned withdraw_ms;
 	struct writer_stats stats;

@@ -314,6 +314,7 @@ void writer_stats(struct writer *w, struct writer_stats *ret)
 	pthread_mutex_lock(&w->lock);
 	*ret = w->stats;
 	ret->queued = w->queued;
+	ret->failing |= w->locking && clock_mono_ms() - w->locking_ms > 1000;
 	pthread_mutex_unlock(&w->lock);
 }
 

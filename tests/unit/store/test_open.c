@@ -292,11 +292,12 @@ static void a_replaced_file_is_noticed(void **state)
 	struct store *st = tmpstore_open(*state, STORE_WORKER, NULL, NULL);
 
 	assert_non_null(st);
-	assert_false(store_replaced(st));
+	assert_false(store_replaced(st, ENV_VAULT));
+	assert_false(store_replaced(st, ENV_LEDGER));
 	assert_int_equal(rename(tmpdir_path(*state, "vault/data.mdb"), tmpdir_path(*state, "vault/old.mdb")), 0);
-	assert_true(store_replaced(st));
+	assert_true(store_replaced(st, ENV_VAULT));
 	assert_int_equal(file_create(tmpdir_path(*state, "vault/data.mdb"), span_str("other"), 0640), RC_OK);
-	assert_true(store_replaced(st));
+	assert_true(store_replaced(st, ENV_VAULT));
 	store_close(st);
 }
 
