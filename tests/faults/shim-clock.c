@@ -1,0 +1,33 @@
+/* shim-clock.c -- a wall clock that is wrong by as much as the test says, and steps while the program runs. Preloaded. */
+#include "tests/faults/shim.h"
+
+#include <sys/time.h>
+#include <time.h>
+
+int clock_gettime(clockid_t id, struct timespec *t)
+{
+	int e = REAL(clock_gettime)(id, t);
+
+	if (e == 0 && (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE))
+		t->tv_sec += (time_t)shim_told(CLOCK_OFFSET_S);
+	return e;
+}
+
+time_t time(time_t *ret)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	if (ret)
+		*ret = now.tv_sec;
+	return now.tv_sec;
+}
+
+int gettimeofday(struct timeval *t, void *zone)
+{
+	int e = REAL(gettimeofday)(t, zone);
+
+	if (e == 0)
+		t->tv_sec += (time_t)shim_told(CLOCK_OFFSET_S);
+	return e;
+}
