@@ -66,18 +66,21 @@ struct lines { struct line at[SLICE]; size_t count; uint64_t before; bool failed
 static bool line_add(uint64_t seq, struct span line, const json_t *record, void *arg)
 {
 	struct lines *l = arg;
-	char *copy;
+	struct line *at = &l->at[l->count];
 
 	if (seq >= l->before || l->count == SLICE)
 		return false;
-	copy = malloc(line.size + 1);
-	if (!copy) {
+	at->text = malloc(line.size + 1);
+	if (!at->text) {
 		l->failed = true;
 		return false;
 	}
-	memcpy(copy, line.data, line.size);
-	copy[line.size] = '\0';
-	l->at[l->count++] = (struct line){ seq, copy, line.size, json_incref((json_t *)record) };
+	memcpy(at->text, line.data, line.size);
+	at->text[line.size] = '\0';
+	at->seq = seq;
+	at->size = line.size;
+	at->record = json_incref((json_t *)record);
+	l->count++;
 	return true;
 }
 

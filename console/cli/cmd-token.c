@@ -133,8 +133,8 @@ static bool add_claim(json_t *claims, const char *name, const char *value)
 /* What the site's backend would put there, so also the issuer and audience its policy asks for. */
 static json_t *make_claims(const struct arguments *a, const struct site *s)
 {
-	uint64_t now = clock_s(), ttl = args_given(a, OPT_TTL) ? a->number[OPT_TTL] : MINT_TTL;
-	json_t *claims = json_pack("{sIsI}", "iat", (json_int_t)now, "exp", (json_int_t)(now + ttl));
+	json_int_t now = (json_int_t)clock_s(), ttl = args_given(a, OPT_TTL) ? (json_int_t)a->number[OPT_TTL] : MINT_TTL;
+	json_t *claims = json_pack("{sIsI}", "iat", now, "exp", now + ttl);
 
 	if (claims && add_claim(claims, "email", a->text[OPT_EMAIL]) && add_claim(claims, "name", a->text[OPT_NAME]) &&
 	    add_claim(claims, "user_id", a->text[OPT_USER_ID]) && add_claim(claims, "iss", s->issuer) &&

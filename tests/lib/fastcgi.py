@@ -6,6 +6,7 @@ import struct
 from dataclasses import dataclass, field
 
 from lib.client import Answer
+from lib.programs import wait_until
 
 VERSION = 1
 BEGIN_REQUEST, ABORT_REQUEST, END_REQUEST, PARAMS, STDIN, STDOUT, STDERR, DATA, GET_VALUES, GET_VALUES_RESULT, UNKNOWN_TYPE = range(1, 12)
@@ -101,8 +102,15 @@ class Connection:
     def __init__(self, path, timeout=20):
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self.socket.settimeout(timeout)
-        self.socket.connect(str(path))
+        wait_until(lambda: self.connected(str(path)), "room in the socket's backlog", timeout)
         self.buffer = b""
+
+    def connected(self, path):
+        try:
+            self.socket.connect(path)
+        except BlockingIOError:          # the backlog is full: with a timeout set, connect() does not wait
+            return False
+        return True
 
     def __enter__(self):
         return self
