@@ -1,11 +1,11 @@
 /* accept.c -- the listener, the threads and their one epoll set.
  *
- * All threads wait in the same set. The listener is edge-triggered: whoever it wakes accepts all that have come, serves the
- * first itself and leaves the others in the queue. A new connection is looked at before it enters the set: the usual one has
- * its request with it, is answered and closed, and never enters.
+ * All threads wait in the same set. The listener is edge-triggered: whoever it wakes accepts all that have come,
+ * serves the first itself and leaves the others in the queue. A new connection is looked at before it enters the
+ * set: the usual one has its request with it, is answered and closed, and never enters.
  *
- * The socket is a trust boundary: whoever talks FastCGI to it can say what the web server says, REMOTE_ADDR and Authorization
- * included. So the kernel is asked who is there (SO_PEERCRED), and strangers are closed unanswered. */
+ * The socket is a trust boundary: whoever talks FastCGI to it can say what the web server says, REMOTE_ADDR and
+ * Authorization included. So the kernel is asked who is there (SO_PEERCRED), and strangers are closed unanswered. */
 #include "server.h"
 
 #include "base/clock.h"
@@ -58,8 +58,8 @@ static bool peer_allowed(const struct server *s, int fd)
 	return false;
 }
 
-/* All descriptors are in use: an idle connection makes room; else the listener rests for PAUSE_MS, so that nothing spins, and
- * who wants to connect waits in the backlog. */
+/* All descriptors are in use: an idle connection makes room; else the listener rests for PAUSE_MS, so that nothing
+ * spins, and who wants to connect waits in the backlog. */
 static bool make_room(struct server *s)
 {
 	static struct rarely said;
@@ -185,8 +185,8 @@ static void worker_done(struct worker *w)
 
 /* ---- starting ---- */
 
-/* libfcgi installs handlers for SIGTERM, SIGUSR1 and SIGPIPE; the main thread takes signals, so its choices are undone. Its waits
- * on closing are set to nothing: it never closes a socket here. */
+/* libfcgi installs handlers for SIGTERM, SIGUSR1 and SIGPIPE; the main thread takes signals, so its choices are
+ * undone. Its waits on closing are set to nothing: it never closes a socket here. */
 static enum rc start_libfcgi(void)
 {
 	struct sigaction usual = { .sa_handler = SIG_DFL }, ignore = { .sa_handler = SIG_IGN };
@@ -194,7 +194,8 @@ static enum rc start_libfcgi(void)
 	if (setenv("LIBFCGI_OS_CLOSE_POLL_TIMEOUT", "0", 1) != 0 ||
 	    setenv("LIBFCGI_IS_AF_UNIX_KEEPER_POLL_TIMEOUT", "0", 1) != 0 || FCGX_Init() != 0)
 		return RC_IO;
-	if (sigaction(SIGTERM, &usual, NULL) != 0 || sigaction(SIGUSR1, &usual, NULL) != 0 || sigaction(SIGPIPE, &ignore, NULL) != 0)
+	if (sigaction(SIGTERM, &usual, NULL) != 0 || sigaction(SIGUSR1, &usual, NULL) != 0 ||
+	    sigaction(SIGPIPE, &ignore, NULL) != 0)
 		return RC_IO;
 	return RC_OK;
 }

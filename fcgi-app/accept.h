@@ -26,6 +26,7 @@ unsigned server_tick(struct server *s);
 /* No further connection; those that had come are still served. Answers no longer keep connections. */
 void server_stop_accepting(struct server *s);
 bool server_drain(struct server *s, unsigned ms);     /* waits until every peer is gone; false: some are not */
-bool server_end(struct server *s, unsigned ms);       /* ends the threads and frees all; false: one is stuck, nothing was freed */
+/* Ends the threads and frees all; false: one is stuck, nothing was freed. */
+bool server_end(struct server *s, unsigned ms);
 
 #endif

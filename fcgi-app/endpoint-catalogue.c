@@ -40,4 +40,6 @@ static void answer(struct exchange *x)
 	buf_add_str(b, "]}");
 }
 
-const struct endpoint endpoint_catalogue = { .name = "actions", .last = STEP_GATE, .needs_catalogue = true, .answer = answer };
+const struct endpoint endpoint_catalogue = {
+	.name = "actions", .last = STEP_GATE, .needs_catalogue = true, .answer = answer,
+};

@@ -15,8 +15,8 @@ static void answer(struct exchange *x)
 	path_health(exchange_path(x), exchange_thread(x), &h);
 	ok = h.vault && h.ledger && h.space;
 	out->status = ok ? 200 : 503;
-	buf_addf(&out->body, "{\"status\":\"%s\",\"vault\":%s,\"ledger\":%s,\"space\":%s}", ok ? "ok" : "failing", yes(h.vault),
-		 yes(h.ledger), yes(h.space));
+	buf_addf(&out->body, "{\"status\":\"%s\",\"vault\":%s,\"ledger\":%s,\"space\":%s}",
+		 ok ? "ok" : "failing", yes(h.vault), yes(h.ledger), yes(h.space));
 }
 
 const struct endpoint endpoint_health = { .name = "health", .last = STEP_REQUEST, .answer = answer };

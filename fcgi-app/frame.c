@@ -51,8 +51,8 @@ static bool pair_length(struct frame_pairs *p, uint8_t byte)
 	return p->name_left <= FRAME_PARAMS_MAX && p->value_left <= FRAME_PARAMS_MAX;
 }
 
-/* Takes what is there of a name or value. NUL would end the string libfcgi makes of the pair early, and "=" in a name would
- * end the name: neither may turn one parameter into another. */
+/* Takes what is there of a name or value. NUL would end the string libfcgi makes of the pair early, and "=" in a
+ * name would end the name: neither may turn one parameter into another. */
 static bool pair_text(uint32_t *left, const unsigned char **at, const unsigned char *end, bool is_name)
 {
 	size_t there = (size_t)(end - *at), n = *left < there ? *left : there;
@@ -164,8 +164,8 @@ static void drop_some(struct frame *f, unsigned char *data, size_t *size)
 	f->drop -= n;
 }
 
-/* libfcgi forgets the padding of BEGIN_REQUEST and of the record that ends the parameters, and would take it for records, unchecked
- * ones. So these have none when it sees them. */
+/* libfcgi forgets the padding of BEGIN_REQUEST and of the record that ends the parameters, and would take it for
+ * records, unchecked ones. So these have none when it sees them. */
 static void unpad(const struct frame *f, const struct record *r, unsigned char *data, size_t *size)
 {
 	size_t padding = r->whole - HEADER_SIZE - r->content;

@@ -1,8 +1,9 @@
 /* frame.h -- is there one whole FastCGI request in these bytes, and is it nothing but that?
  *
- * libfcgi must not meet a peer's bytes unchecked: FCGI_GET_VALUES overflows a buffer on its stack, a length of 2 GiB aborts the
- * process, and parameters that end early are taken for a complete environment. So the records are walked here first; what
- * is not exactly BEGIN_REQUEST, PARAMS, STDIN of one responder request is refused (FastCGI specification 1.0, 3.3 and 5). */
+ * libfcgi must not meet a peer's bytes unchecked: FCGI_GET_VALUES overflows a buffer on its stack, a length of 2
+ * GiB aborts the process, and parameters that end early are taken for a complete environment. So the records are
+ * walked here first; what is not exactly BEGIN_REQUEST, PARAMS, STDIN of one responder request is refused (FastCGI
+ * specification 1.0, 3.3 and 5). */
 #ifndef POSTERN_FCGI_APP_FRAME_H
 #define POSTERN_FCGI_APP_FRAME_H
 
@@ -30,8 +31,9 @@ struct frame {                         /* zero: nothing seen yet */
 	const char *bad;               /* static: what was wrong */
 };
 
-/* Goes on where it stopped; data[0] is the first byte of the request. STDIN beyond BODY_MAX is counted and taken out of the
- * data, and so is padding that libfcgi would trip over: *size shrinks. FRAME_WHOLE: the request is data[0..at); bytes behind it are the caller's to judge. */
+/* Goes on where it stopped; data[0] is the first byte of the request. STDIN beyond BODY_MAX is counted and taken
+ * out of the data, and so is padding that libfcgi would trip over: *size shrinks. FRAME_WHOLE: the request is
+ * data[0..at); bytes behind it are the caller's to judge. */
 enum frame_result frame_walk(struct frame *f, unsigned char *data, size_t *size);
 
 #endif

@@ -38,7 +38,8 @@ static enum rc take_handed(int fd, struct listener *ret, struct why *why)
 		return RC_REFUSED;
 	}
 	if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM) {
-		why_set(why, "descriptor %d is not a Unix stream socket: the worker serves no TCP; give it one, or run it with --listen PATH", fd);
+		why_set(why, "descriptor %d is not a Unix stream socket: the worker serves no TCP; "
+			"give it one, or run it with --listen PATH", fd);
 		return RC_REFUSED;
 	}
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {

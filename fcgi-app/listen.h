@@ -13,7 +13,8 @@ struct listener {
 };
 
 /* LISTEN_FDS, else descriptor 0 if it listens, else a new socket at path (0660, of the group if there is one).
- * RC_INVALID: there is none of these; RC_BUSY: a live socket is at path; RC_REFUSED: what was handed over is no Unix socket; RC_IO. */
+ * RC_INVALID: there is none of these; RC_BUSY: a live socket is at path; RC_REFUSED: what was handed over is no
+ * Unix socket; RC_IO. */
 enum rc listen_open(const char *path, const gid_t *group, struct listener *ret, struct why *why) MUST_CHECK;
 void    listen_unlink(const struct listener *l);     /* what we made, if it is still ours */
 

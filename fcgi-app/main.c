@@ -1,8 +1,8 @@
 /* main.c -- postern-fcgi: starts, housekeeps, stops.
  *
- * All threads block all signals; the main thread takes them one by one between its housekeeping. A stop has 2 s, of which
- * each stage gets its share, and an alarm behind them all: whatever hangs, the process is gone in time, and what was answered
- * is on disk, for nothing is answered before it is. */
+ * All threads block all signals; the main thread takes them one by one between its housekeeping. A stop has 2 s, of
+ * which each stage gets its share, and an alarm behind them all: whatever hangs, the process is gone in time, and
+ * what was answered is on disk, for nothing is answered before it is. */
 #include "accept.h"
 #include "listen.h"
 #include "options.h"
@@ -26,7 +26,8 @@
 
 enum { EXIT_USAGE = 2, EXIT_NOT_STARTED = 3 };
 
-/* A stop: requests in flight are finished; housekeeping is written; what waits for a lock is answered 503. Then the alarm. */
+/* A stop: requests in flight are finished; housekeeping is written; what waits for a lock is answered 503. Then the
+ * alarm. */
 #define STOP_DRAIN_MS 400
 #define STOP_WRITER_MS 150
 #define STOP_ANSWER_MS 100
@@ -118,7 +119,8 @@ static enum rc start(struct program *p, struct why *why)
 
 static const int stop_signals[] = { SIGTERM, SIGUSR1, SIGINT };
 
-/* Blocked before the first thread is made, so in all of them. SIGHUP means nothing here: settings are read with each request. */
+/* Blocked before the first thread is made, so in all of them. SIGHUP means nothing here: settings are read with
+ * each request. */
 static bool take_signals(sigset_t *ret_stops)
 {
 	sigset_t all;
@@ -127,7 +129,8 @@ static bool take_signals(sigset_t *ret_stops)
 	sigemptyset(ret_stops);
 	for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
 		sigaddset(ret_stops, stop_signals[i]);
-	return signal(SIGHUP, SIG_IGN) != SIG_ERR && signal(SIGPIPE, SIG_IGN) != SIG_ERR && signal(SIGINT, SIG_DFL) != SIG_ERR &&
+	return signal(SIGHUP, SIG_IGN) != SIG_ERR && signal(SIGPIPE, SIG_IGN) != SIG_ERR &&
+	       signal(SIGINT, SIG_DFL) != SIG_ERR &&
 	       pthread_sigmask(SIG_SETMASK, &all, NULL) == 0;
 }
 
@@ -152,8 +155,8 @@ static void set_alarm(unsigned ms)
 
 /* ---- running ---- */
 
-/* Until a stop signal (0), or until the ledger's environment is beyond repair in this process (3): whoever started it starts
- * another, which opens it anew and finds everything that was answered. */
+/* Until a stop signal (0), or until the ledger's environment is beyond repair in this process (3): whoever started
+ * it starts another, which opens it anew and finds everything that was answered. */
 static int run(struct program *p, const sigset_t *stops)
 {
 	uint64_t next_tick = 0;

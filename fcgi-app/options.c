@@ -124,7 +124,8 @@ static const struct option_row {
 	  "the master key (default: the systemd credential postern.master-key, else DIR/master.key)" },
 	{ "--listen", "PATH", "POSTERN_LISTEN", take_listen, "an absolute path",
 	  "a Unix socket to make, where none was handed over as LISTEN_FDS or descriptor 0" },
-	{ "--listen-group", "GROUP", "POSTERN_LISTEN_GROUP", take_group, "a group of this system", "the socket's group; its mode is 0660" },
+	{ "--listen-group", "GROUP", "POSTERN_LISTEN_GROUP", take_group, "a group of this system",
+	  "the socket's group; its mode is 0660" },
 	{ "--peer", "USER", "POSTERN_PEER", take_peers, "a user of this system",
 	  "who may connect besides root and this worker's user; repeatable (default www-data)" },
 	{ "--threads", "N", "POSTERN_THREADS", take_threads, "1 to 64", "default: two for each processor" },
@@ -135,7 +136,8 @@ static const struct option_row {
 	{ "--version", NULL, NULL, take_version, "no value", "the version" },
 };
 
-static bool take(struct options *o, const struct option_row *row, const char *said_as, const char *value, struct why *why)
+static bool take(struct options *o, const struct option_row *row, const char *said_as, const char *value,
+		 struct why *why)
 {
 	if (row->take(o, value))
 		return true;

@@ -158,7 +158,8 @@ static bool own_waiting(struct peer *p, uint64_t word)
 	       atomic_compare_exchange_strong(&p->word, &word, word_of(generation_of(word), PEER_BUSY));
 }
 
-/* Gives a peer that is not to be closed after all back to the epoll set, or to the queue if something came meanwhile. */
+/* Gives a peer that is not to be closed after all back to the epoll set, or to the queue if something came
+ * meanwhile. */
 static void give_back(struct server *s, struct peer *p)
 {
 	if (peer_wait(s, p) != PEER_LET_GO)

@@ -84,7 +84,8 @@ static enum reply_result write_spool(struct inbound *in, const struct answer *a,
 	return REPLY_SPOOLED;
 }
 
-enum reply_result reply_write(struct inbound *in, int socket, const struct answer *a, bool head, struct spool *ret_spool)
+enum reply_result reply_write(struct inbound *in, int socket, const struct answer *a, bool head,
+			      struct spool *ret_spool)
 {
 	if (!head && a->body.size > DIRECT_MAX)
 		return write_spool(in, a, ret_spool);

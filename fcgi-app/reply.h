@@ -11,8 +11,10 @@ struct spool { int fd; off_t at, size; };          /* fd -1: none */
 
 enum reply_result { REPLY_SENT, REPLY_SPOOLED, REPLY_FAILED };
 
-/* Writes the answer to the peer's socket (non-blocking: a peer that does not read its answers is FAILED), or to *ret_spool. */
-enum reply_result reply_write(struct inbound *in, int socket, const struct answer *a, bool head, struct spool *ret_spool);
+/* Writes the answer to the peer's socket (non-blocking: a peer that does not read its answers is FAILED), or to
+ * *ret_spool. */
+enum reply_result reply_write(struct inbound *in, int socket, const struct answer *a, bool head,
+			      struct spool *ret_spool);
 
 enum spool_result { SPOOL_EMPTY, SPOOL_WAIT, SPOOL_BROKEN };
 enum spool_result spool_send(struct spool *s, int socket);

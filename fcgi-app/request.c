@@ -15,14 +15,15 @@
 #define BODY_KEPT 16384                /* memory a call keeps for its next body */
 
 enum parameter {
-	P_METHOD, P_PROTOCOL, P_PATH_INFO, P_SCRIPT_NAME, P_CONTENT_LENGTH, P_CONTENT_TYPE, P_REMOTE, P_AUTHORIZATION, P_ORIGIN,
-	P_HOST, P_SITE, P_METRICS, P_COUNT
+	P_METHOD, P_PROTOCOL, P_PATH_INFO, P_SCRIPT_NAME, P_CONTENT_LENGTH, P_CONTENT_TYPE, P_REMOTE, P_AUTHORIZATION,
+	P_ORIGIN, P_HOST, P_SITE, P_METRICS, P_COUNT
 };
 #define NAME(text) { text, sizeof(text) - 1 }
 static const struct span parameter_names[P_COUNT] = {
 	[P_METHOD] = NAME("REQUEST_METHOD"), [P_PROTOCOL] = NAME("SERVER_PROTOCOL"), [P_PATH_INFO] = NAME("PATH_INFO"),
-	[P_SCRIPT_NAME] = NAME("SCRIPT_NAME"), [P_CONTENT_LENGTH] = NAME("CONTENT_LENGTH"), [P_CONTENT_TYPE] = NAME("CONTENT_TYPE"),
-	[P_REMOTE] = NAME("REMOTE_ADDR"), [P_AUTHORIZATION] = NAME("HTTP_AUTHORIZATION"), [P_ORIGIN] = NAME("HTTP_ORIGIN"),
+	[P_SCRIPT_NAME] = NAME("SCRIPT_NAME"), [P_CONTENT_LENGTH] = NAME("CONTENT_LENGTH"),
+	[P_CONTENT_TYPE] = NAME("CONTENT_TYPE"), [P_REMOTE] = NAME("REMOTE_ADDR"),
+	[P_AUTHORIZATION] = NAME("HTTP_AUTHORIZATION"), [P_ORIGIN] = NAME("HTTP_ORIGIN"),
 	[P_HOST] = NAME("HTTP_HOST"), [P_SITE] = NAME("POSTERN_SITE"), [P_METRICS] = NAME("POSTERN_METRICS"),
 };
 struct parameters { struct { size_t count; struct span first; } p[P_COUNT]; };
@@ -128,7 +129,8 @@ static const char *read_body(struct inbound *in, const struct frame *frame, stru
 	return NULL;
 }
 
-static const char *take_body(struct inbound *in, const struct frame *frame, const struct parameters *ps, struct request *ret)
+static const char *take_body(struct inbound *in, const struct frame *frame, const struct parameters *ps,
+			     struct request *ret)
 {
 	uint64_t said = 0;
 	enum promise promise = promised(ps->p[P_CONTENT_LENGTH].first, &said);
@@ -144,7 +146,8 @@ static const char *take_body(struct inbound *in, const struct frame *frame, cons
 
 /* ---- the whole ---- */
 
-/* keepConnection makes libfcgi leave our descriptor alone when it starts; without a listening socket it can only read this one. */
+/* keepConnection makes libfcgi leave our descriptor alone when it starts; without a listening socket it can only
+ * read this one. */
 static const char *accept_from(struct inbound *in, struct feed *f)
 {
 	if (!in->fcgi && !(in->fcgi = malloc(sizeof(*in->fcgi))))

@@ -1,7 +1,8 @@
 /* request.h -- a whole, checked FastCGI request: read by libfcgi, handed to the path.
  *
- * libfcgi reads from a file descriptor and blocks where bytes are missing. It is given a memory file that holds one request
- * which frame.h found whole and clean, never a peer's socket: so it cannot wait, and there is nothing in it to trip over. */
+ * libfcgi reads from a file descriptor and blocks where bytes are missing. It is given a memory file that holds one
+ * request which frame.h found whole and clean, never a peer's socket: so it cannot wait, and there is nothing in it
+ * to trip over. */
 #ifndef POSTERN_FCGI_APP_REQUEST_H
 #define POSTERN_FCGI_APP_REQUEST_H
 
@@ -23,8 +24,8 @@ struct inbound {                       /* zero: nothing in it */
 	size_t body_room;
 };
 
-/* Reads the request that lies at the start of the feed and routes it; spans in *ret borrow from `in` until inbound_close().
- * Returns NULL, or static text that says why it is no request at all: nothing is answered then. */
+/* Reads the request that lies at the start of the feed and routes it; spans in *ret borrow from `in` until
+ * inbound_close(). Returns NULL, or static text that says why it is no request at all: nothing is answered then. */
 const char *inbound_read(struct inbound *in, struct feed *f, const struct frame *frame, struct request *ret);
 void        inbound_close(struct inbound *in);     /* between requests; keeps the body's memory if it is small */
 void        inbound_done(struct inbound *in);

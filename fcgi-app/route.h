@@ -6,7 +6,8 @@
 
 struct target { struct span method, path_info, script_name; bool metrics; };
 
-/* Sets endpoint, early (NONE, NOT_FOUND, METHOD_NOT_ALLOWED), allow, head, site and action of *ret; spans borrow from t. */
+/* Sets endpoint, early (NONE, NOT_FOUND, METHOD_NOT_ALLOWED), allow, head, site and action of *ret; spans borrow
+ * from t. */
 void route(const struct target *t, struct request *ret);
 
 #endif

@@ -1,9 +1,10 @@
-/* serve.c -- a peer's way: its bytes are gathered until they are one whole request, the path runs, the answer goes out.
+/* serve.c -- a peer's way: its bytes are gathered until they are one whole request, the path runs, the answer goes
+ * out.
  *
- * The usual request is there whole at the first look: received straight into the thread's memory file, checked, read by
- * libfcgi from there, answered. One that comes in pieces is gathered in memory of its own (FRAME_MAX at most, over READ_MS at
- * most) and takes the same way once it is whole. So a slow peer costs memory, never a thread, and libfcgi never sees a
- * request that is incomplete or holds anything but itself. */
+ * The usual request is there whole at the first look: received straight into the thread's memory file, checked,
+ * read by libfcgi from there, answered. One that comes in pieces is gathered in memory of its own (FRAME_MAX at
+ * most, over READ_MS at most) and takes the same way once it is whole. So a slow peer costs memory, never a thread,
+ * and libfcgi never sees a request that is incomplete or holds anything but itself. */
 #include "server.h"
 
 #include "base/log.h"

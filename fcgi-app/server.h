@@ -1,11 +1,13 @@
 /* server.h -- what the files of the accept loop share: accept.c, peer.c, queue.c, serve.c.
  *
- * A peer is one connection of a web server. It sits in a slot that is never freed, and has one owner at a time: the thread
- * that moved its state to BUSY, or, while its record is being committed, nobody until the commit hands it to the queue. No
- * thread ever waits for a peer: it is read without blocking, its answer is written without blocking, and between the two
- * it waits in the epoll set (edge-triggered; an event for a busy peer is remembered as AGAIN and looked into by its owner).
+ * A peer is one connection of a web server. It sits in a slot that is never freed, and has one owner at a time: the
+ * thread that moved its state to BUSY, or, while its record is being committed, nobody until the commit hands it to
+ * the queue. No thread ever waits for a peer: it is read without blocking, its answer is written without blocking,
+ * and between the two it waits in the epoll set (edge-triggered; an event for a busy peer is remembered as AGAIN
+ * and looked into by its owner).
  *
- * Lifetimes: an epoll event names slot and generation, so one that arrives late finds another generation and means nothing. */
+ * Lifetimes: an epoll event names slot and generation, so one that arrives late finds another generation and means
+ * nothing. */
 #ifndef POSTERN_FCGI_APP_SERVER_H
 #define POSTERN_FCGI_APP_SERVER_H
 
@@ -61,15 +63,16 @@ struct peers { struct peer *slot; unsigned count; pthread_mutex_t lock; struct p
 enum rc peers_init(struct peers *ps, unsigned count) MUST_CHECK;
 void    peers_done(struct peers *ps);
 struct peer *peer_take(struct server *s, int fd);              /* busy, owned by the caller; NULL: no slot */
-struct peer *peer_event(struct server *s, uint64_t key);       /* the peer, now owned by the caller; NULL: somebody else's */
-/* The owner lets go and waits for the next event; unless something came meanwhile (MORE), or it cannot be waited for (LOST). */
+struct peer *peer_event(struct server *s, uint64_t key);       /* owned by the caller now; NULL: somebody else's */
+/* The owner lets go and waits for the next event; unless something came meanwhile (MORE), or it cannot be waited
+ * for (LOST). */
 enum peer_wait { PEER_LET_GO, PEER_MORE, PEER_LOST };
 enum peer_wait peer_wait(struct server *s, struct peer *p);
 void peer_deadline(struct peer *p, unsigned ms, bool idle);
 void peer_close(struct server *s, struct peer *p);
 /* Closes what is past its deadline; idle ones at once where `idle_too`. */
 void peers_sweep(struct server *s, uint64_t now_ms, bool idle_too);
-bool peers_evict(struct server *s);                            /* the kept connection idle the longest; false: there is none */
+bool peers_evict(struct server *s);                            /* the one idle the longest; false: there is none */
 
 /* ---- queue.c: peers that have something to do and no owner thread yet ---- */
 

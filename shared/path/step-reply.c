@@ -57,7 +57,12 @@ static void problem(struct exchange *x)
 
 static void header(struct exchange *x, const char *name, const char *value)
 {
-	buf_addf(&x->out.headers, "%s: %s\r\n", name, value);
+	struct buf *b = &x->out.headers;
+
+	buf_add_str(b, name);
+	buf_add_str(b, ": ");
+	buf_add_str(b, value);
+	buf_add_str(b, "\r\n");
 }
 
 static void cors_headers(struct exchange *x)
