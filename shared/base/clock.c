@@ -33,6 +33,14 @@ uint64_t clock_mono_ms(void)
 	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+uint64_t clock_thread_us(void)
+{
+	struct timespec used;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (uint64_t)used.tv_sec * 1000000 + (uint64_t)used.tv_nsec / 1000;
+}
+
 const char *clock_format(uint64_t us, char out[CLOCK_TEXT_MAX])
 {
 	time_t seconds = (time_t)(us / 1000000);

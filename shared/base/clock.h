@@ -9,6 +9,7 @@
 uint64_t clock_us(void);        /* microseconds since 1970 */
 uint64_t clock_s(void);         /* seconds since 1970 */
 uint64_t clock_mono_ms(void);   /* milliseconds of a clock that never steps */
+uint64_t clock_thread_us(void); /* microseconds of processor time this thread has used */
 
 #define CLOCK_TEXT_MAX 32
 /* RFC 3339 in UTC, whole seconds: "2026-11-21T03:16:00Z". */

@@ -118,7 +118,7 @@ struct path_thread *exchange_thread(const struct exchange *x);                  
 #define CONVERSATION_KEY_SIZE 16
 /* Whose is it now? false: nobody's, or expired. */
 bool pin_get(struct txn *ledger, const char *site, const uint8_t conversation[CONVERSATION_KEY_SIZE], uint64_t now_s, char ret_subject[SUBJECT_MAX]);
-/* Claims or extends it for subject in a write transaction. REASON_NONE, CONVERSATION_CONFLICT. */
-enum reason pin_claim(struct txn *ledger, const char *site, const uint8_t conversation[CONVERSATION_KEY_SIZE], const char *subject, uint64_t now_s);
+/* Claims or extends it for subject in a write transaction; now in microseconds. REASON_NONE, CONVERSATION_CONFLICT. */
+enum reason pin_claim(struct txn *ledger, const char *site, const uint8_t conversation[CONVERSATION_KEY_SIZE], const char *subject, uint64_t now_us);
 
 #endif

@@ -9,7 +9,8 @@
 struct pin {
 	char site[SITE_ID_MAX], subject[SUBJECT_MAX];
 	uint8_t conversation[CONVERSATION_KEY_SIZE];
-	uint64_t claimed_at, expires_at;
+	uint64_t claimed_at;           /* microseconds, so that of two claims in one second the older is known */
+	uint64_t expires_at;           /* seconds */
 };
 
 struct pin_key { uint8_t bytes[8 + SITE_ID_MAX + SUBJECT_MAX + 8 + CONVERSATION_KEY_SIZE]; size_t size; };
@@ -190,9 +191,10 @@ static void pin_make(struct txn *ledger, const struct pin *fresh)
 }
 
 enum reason pin_claim(struct txn *ledger, const char *site, const uint8_t conversation[CONVERSATION_KEY_SIZE], const char *subject,
-		      uint64_t now_s)
+		      uint64_t now_us)
 {
-	struct pin had, expired, fresh = { .claimed_at = now_s, .expires_at = now_s + PIN_SECONDS };
+	uint64_t now_s = now_us / 1000000;
+	struct pin had, expired, fresh = { .claimed_at = now_us, .expires_at = now_s + PIN_SECONDS };
 	bool there;
 
 	for (int i = 0; i < EXPIRED_PER_CLAIM && next_expired(ledger, now_s, &expired); i++)

@@ -105,7 +105,7 @@ static enum rc commit(struct txn *ledger, void *arg)
 		json_decref(x->result);
 		x->result = NULL;
 		if (x->claims_pin)
-			reason = pin_claim(ledger, site, x->conversation, x->record.subject, now_s);
+			reason = pin_claim(ledger, site, x->conversation, x->record.subject, x->now_us);
 		if (reason == REASON_NONE)
 			reason = operation_run(x->operation, ledger, &x->result);
 		rc = txn_rc(ledger);

@@ -1,5 +1,7 @@
 #include "schema/schema-private.h"
 
+#include "base/clock.h"
+
 /* Where in the value we are: a chain on the stack, so that a value without faults costs no allocation. */
 struct where {
 	const struct where *up;
@@ -8,7 +10,11 @@ struct where {
 	size_t index;
 };
 
-struct validating { struct problems *problems; bool valid; };
+struct validating { struct problems *problems; bool valid; uint64_t patterns_us; };
+
+/* A match has its own limit (pattern.c), but a body can ask for a thousand of them: all of one value share this much of the
+ * processor's time, and past it none matches. */
+#define PATTERNS_US_MAX 50000
 
 /* Names in a pointer are the sender's. Past this the pointer stays at the last place that fits, so that a small body
  * cannot make a large answer. */
@@ -45,6 +51,15 @@ static void fault(struct validating *v, const struct where *w, const char *detai
 	where_add(&pointer, w);
 	problems_add(v->problems, buf_span(&pointer), "%s", detail);
 	buf_done(&pointer);
+}
+
+static bool matches(struct validating *v, const struct pattern *p, struct span text)
+{
+	uint64_t before = clock_thread_us();
+	bool ok = v->patterns_us <= PATTERNS_US_MAX && pattern_matches(p, text);
+
+	v->patterns_us += clock_thread_us() - before;
+	return ok;
 }
 
 /* A real without a fraction is an integer: 1.0 is one (JSON Schema 2020-12, 6.1.1). */
@@ -114,7 +129,7 @@ static void check_string(struct validating *v, const struct schema *s, const jso
 		fault(v, w, "shorter than minLength");
 	if (length > s->max_length)
 		fault(v, w, "longer than maxLength");
-	else if (s->pattern && !pattern_matches(s->pattern, text))
+	else if (s->pattern && !matches(v, s->pattern, text))
 		fault(v, w, "does not match the pattern");
 	if (s->format && !s->format->valid(text))
 		fault(v, w, "not of the format that the schema names");

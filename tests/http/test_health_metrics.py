@@ -155,7 +155,7 @@ def test_folds_and_lost_records_are_counted(data):
         for _ in range(30):
             assert http.identity("shop", "bad").status == 401
         counts = samples(http)
-        assert counts["postern_records_total"] + counts["postern_folded_total"] == 30 and counts["postern_folded_total"] >= 15
+        assert counts["postern_records_total"] + counts["postern_folded_total"] == 30 and counts["postern_folded_total"] >= 1
         assert counts["postern_unrecorded_total"] == 0
 
 

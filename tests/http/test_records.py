@@ -112,7 +112,7 @@ def test_every_code_of_a_request_is_in_one_of_these_tables():
 @pytest.mark.parametrize("reason", list(BLOCKED))
 def test_a_blocked_token_writes_one_blocked_record(web, shops, log, reason, endpoint):
     site, token = BLOCKED[reason](shops)
-    before = everything(site)
+    before = rows(site)
     answer = {"identity": lambda: web.identity(site.name, token), "actions": lambda: web.catalogue(site.name, token),
               "action": lambda: web.act(site.name, "create_order", {"item": "x"}, token)}[endpoint]()
     assert answer.status == 401
@@ -124,7 +124,7 @@ def test_a_blocked_token_writes_one_blocked_record(web, shops, log, reason, endp
     assert record.get("kid") == (site.kid if verified else None)
     assert ("subject" in record) == (verified and reason not in ("email_missing", "email_malformed"))
     assert record.get("kid_claimed") == (shops.old if reason == "key_retired" else None)
-    assert everything(site) == before
+    assert rows(site) == before
 
 
 @pytest.mark.parametrize("token", ["", "a b", "a, b", "x" * 8193])
@@ -318,7 +318,7 @@ def test_while_the_ledger_cannot_be_written(web, shops, log):
     codes = {name: thread.answer.code for name, thread in asked.items()}
     assert codes == {**{name: "audit_unavailable" for name in ("write", "read", "public write", "claim", "refused")},
                      "blocked": "token_invalid", "expired": "token_expired", "identity": None, "catalogue": None}
-    quick = {name for name, thread in asked.items() if thread.seconds < 1}
+    quick = {name for name, thread in asked.items() if thread.seconds < 1.5}
     assert quick == {"identity", "catalogue"} and max(t.seconds for t in asked.values()) < 10
     assert log.take() == [] and everything(shops.main) == before
     assert web.act("records", "hello", token=shops.main.token(email=JORDAN), conversation="while-held").status == 200
@@ -328,7 +328,7 @@ def test_a_public_reads_record_is_queued(web, shops, log):
     with HeldLedger(shops.main.data):
         asked = Asked(lambda: web.act("records", "hello"))
         asked.join()
-        assert asked.answer.status == 200 and asked.seconds < 1
+        assert asked.answer.status == 200 and asked.seconds < 1.5
     log.one(asked.answer, outcome="done", action="hello")
 
 

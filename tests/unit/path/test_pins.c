@@ -34,7 +34,7 @@ static const uint8_t *conversation(unsigned n)
 static enum reason claim(struct store *st, unsigned n, const char *subject, uint64_t now_s)
 {
 	struct txn *t = txn_write(st, ENV_LEDGER);
-	enum reason reason = pin_claim(t, "demo", conversation(n), subject, now_s);
+	enum reason reason = pin_claim(t, "demo", conversation(n), subject, now_s * 1000000);
 
 	assert_int_equal(txn_end(t), RC_OK);
 	return reason;
@@ -73,7 +73,7 @@ static void same_conversation_of_another_site_is_another_conversation(void **sta
 
 	assert_int_equal(claim(*state, 1, ALEX, NOW), REASON_NONE);
 	t = txn_write(*state, ENV_LEDGER);
-	assert_int_equal(pin_claim(t, "demo-2", conversation(1), JORDAN, NOW), REASON_NONE);
+	assert_int_equal(pin_claim(t, "demo-2", conversation(1), JORDAN, NOW * 1000000), REASON_NONE);
 	assert_int_equal(txn_end(t), RC_OK);
 	assert_true(owner_is(*state, 1, ALEX, NOW));
 }

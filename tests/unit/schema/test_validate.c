@@ -259,6 +259,24 @@ static void long_name_does_not_make_a_long_pointer(void **state)
 	schema_free(s);
 }
 
+static void many_hostile_subjects_share_one_bound(void **state)
+{
+	struct schema *s = schema_of("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"^(a+)+$\"}}");
+	json_t *value = json_array();
+	uint64_t before, used;
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		assert_int_equal(json_array_append_new(value, json_string("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!")), 0);
+	before = clock_thread_us();
+	assert_false(schema_validate(s, value, span_str(""), NULL));
+	used = clock_thread_us() - before;
+	/* one at its limit costs a few ms; a thousand of them took 1.5 s */
+	assert_in_range(used, 1, 500000);
+	json_decref(value);
+	schema_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -272,6 +290,7 @@ int main(void)
 		cmocka_unit_test(times_are_rfc_3339),
 		cmocka_unit_test(fault_names_its_place_and_never_the_value),
 		cmocka_unit_test(long_name_does_not_make_a_long_pointer),
+		cmocka_unit_test(many_hostile_subjects_share_one_bound),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
