@@ -4,7 +4,7 @@ import ctypes.util
 import os
 import struct
 
-NOTLS, RDONLY, CREATE, NOTFOUND = 0x200000, 0x20000, 0x40000, -30798
+NOTLS, RDONLY, NEXT, NOTFOUND = 0x200000, 0x20000, 8, -30798
 TXNID_AT = 48                # of MDB_txninfo.mti_txnid in lock.mdb: magic, format, and the readers' mutex (40 bytes) before it
 READER_TABLE_FIELDS = 3      # a line of mdb_reader_list: pid, thread, transaction or "-"
 
@@ -68,6 +68,18 @@ class RawDb:
             k, v = Val.of(key), Val.of(row)
             self.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
         self.within(table, 0, work)
+
+    def rows(self, table, prefix=b""):
+        """[(key, row)] of all rows whose key begins with prefix."""
+        def work(txn, dbi):
+            cursor, k, v, found = ctypes.c_void_p(), Val(), Val(), []
+            self.call("mdb_cursor_open", txn, dbi, ctypes.byref(cursor))
+            while self.lmdb.mdb_cursor_get(cursor, ctypes.byref(k), ctypes.byref(v), NEXT) == 0:
+                if k.bytes().startswith(prefix):
+                    found.append((k.bytes(), v.bytes()))
+            self.lmdb.mdb_cursor_close(cursor)
+            return found
+        return self.within(table, RDONLY, work)
 
     def reader_pids(self):
         """The processes that hold reader slots, dead ones too."""
