@@ -39,25 +39,35 @@ shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
 .DELETE_ON_ERROR:
 .SECONDARY:
 
+# One short line a step; `make V=1` shows the commands.
+ifndef V
+.SILENT:
+endif
+
 all: $(programs)	## build the programs into build/
 
 # ---- building ----
 
 $(B)/postern: $(call obj,$(cli_src)) $(B)/libpostern.a
+	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $^ $(libs_shared)
 
 $(B)/postern-fcgi: $(call obj,$(fcgi_src)) $(B)/libpostern.a
+	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $^ $(libs_fcgi) $(libs_shared)
 
 $(B)/libpostern.a: $(call obj,$(shared_src))
-	@rm -f $@
+	echo '  AR   $@'
+	rm -f $@
 	$(AR) rcs $@ $^
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(call obj,$(testlib_src)) $(B)/libpostern.a
+	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a -lcmocka $(libs_shared)
 
 $(B)/%.o: %.c $(B)/flags
-	@mkdir -p $(@D)
+	echo '  CC   $@'
+	mkdir -p $(@D)
 	$(CC) $(all_c) -MMD -MP -c -o $@ $<
 
 # Preloaded into the programs under test; itself never sanitized.
