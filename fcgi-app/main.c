@@ -160,6 +160,7 @@ static void set_alarm(unsigned ms)
 static int run(struct program *p, const sigset_t *stops)
 {
 	uint64_t next_tick = 0;
+	unsigned percent;
 
 	for (;;) {
 		unsigned ms = server_tick(p->server);
@@ -168,6 +169,9 @@ static int run(struct program *p, const sigset_t *stops)
 
 		if (now >= next_tick) {
 			path_tick(p->path);
+			if ((percent = path_space_warning(p->path)) != 0)
+				log_line(LOG_LEVEL_WARNING, "the ledger has used %u %% of its space: at 80 strangers, at 97 visitors "
+					 "are refused", percent);
 			next_tick = now + 1000;
 		}
 		if (path_broken(p->path)) {

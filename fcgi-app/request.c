@@ -183,7 +183,8 @@ static void fill(struct request *ret, const struct parameters *ps)
 	ret->authorization_count = ps->p[P_AUTHORIZATION].count;
 	ret->authorization = ps->p[P_AUTHORIZATION].first;
 	ret->has_origin = ps->p[P_ORIGIN].count > 0;
-	ret->origin = ps->p[P_ORIGIN].first;
+	if (ps->p[P_ORIGIN].count == 1)
+		ret->origin = ps->p[P_ORIGIN].first;     /* of several none is on any list */
 	ret->host = ps->p[P_HOST].first;
 	ret->content_type = ps->p[P_CONTENT_TYPE].first;
 	ret->remote = ps->p[P_REMOTE].first;

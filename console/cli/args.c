@@ -84,7 +84,7 @@ static bool take_option(struct arguments *a, int argc, char *const *argv, int *a
 		clear = true;
 	}
 	if (o == OPT_COUNT) {
-		talk("there is no option --%s", text);
+		talk("there is no option --%.*s", (int)name.size, (const char *)name.data);
 		return false;
 	}
 	if ((a->given | a->cleared) & BIT(o) && (clear || a->cleared & BIT(o) || option_rows[o].type != OPT_LIST)) {

@@ -155,7 +155,7 @@ static int run_exchange(struct call *c, struct path *path, struct path_thread *t
 	answer = exchange_answer(x);
 	out_buf(&answer->body);
 	out_line("%s", "");
-	code = answer->status == 200 ? EXIT_YES : EXIT_NO;
+	code = answer->status == 200 ? EXIT_YES : answer->status >= 500 ? EXIT_UNSURE : EXIT_NO;
 	if (code != EXIT_YES)
 		talk("%d %s", answer->status, reason_name(answer->code));
 	path_flush(path);              /* a public read's record is only queued */

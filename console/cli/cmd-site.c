@@ -52,8 +52,16 @@ int run_site_show(struct call *c)
 	return code;
 }
 
+static bool apply_arguments(struct site *s, void *arguments)
+{
+	const char *changed[SETTINGS_MAX + 1];
+
+	return settings_apply(s, arguments, changed);
+}
+
 int run_site_set(struct call *c)
 {
+	struct site_edit edit = { .apply = apply_arguments, .arg = &c->args };
 	const char *changed[SETTINGS_MAX + 1];
 	struct site s;
 	int code;
@@ -69,7 +77,7 @@ int run_site_set(struct call *c)
 		code = EXIT_USAGE;
 		goto out;
 	}
-	code = call_end(c, admin_site_set(c->admin, &s, changed, &c->reason, &c->why));
+	code = call_end(c, admin_site_set(c->admin, &s, &edit, changed, &c->reason, &c->why));
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(settings_json(&s));
 out:
@@ -80,11 +88,14 @@ out:
 int run_site_remove(struct call *c)
 {
 	char question[256];
+	struct site s;
 	int code;
 
 	snprintf(question, sizeof(question), "Removing site %.64s deletes its keys, actions and documents; its id is never "
 	         "given again.", c->site);
-	if ((code = confirm(c, question, c->site)) != EXIT_YES || (code = call_open(c, false)) != EXIT_YES)
+	code = get_site(c, false, &s);         /* nobody is asked about a site that is not there */
+	site_done(&s);
+	if (code != EXIT_YES || (code = confirm(c, question, c->site)) != EXIT_YES)
 		return code;
 	code = call_end(c, admin_site_remove(c->admin, c->site, &c->reason, &c->why));
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))

@@ -34,8 +34,11 @@ enum rc admin_init(const char *dir, const char *group, bool *ret_created, struct
 /* Are all settings what they must be? RC_INVALID with why. add and set ask it themselves. */
 enum rc admin_site_check(const struct site *s, struct why *why) MUST_CHECK;
 enum rc admin_site_add(struct admin *a, const struct site *s, enum reason *ret_reason, struct why *why) MUST_CHECK;
-/* changed: names of the settings, for the record; NULL-terminated. */
-enum rc admin_site_set(struct admin *a, const struct site *s, const char *const *changed, enum reason *ret_reason,
+/* An edit of a site's settings. It is made to them as they are when the change is made, under the vault's lock; false: it cannot be. */
+struct site_edit { bool (*apply)(struct site *s, void *arg); void *arg; };
+/* s: the settings with the edit made, to be checked first; on success those that were written. changed: names of the settings,
+ * for the record; NULL-terminated. */
+enum rc admin_site_set(struct admin *a, struct site *s, const struct site_edit *edit, const char *const *changed, enum reason *ret_reason,
                        struct why *why) MUST_CHECK;
 enum rc admin_site_remove(struct admin *a, const char *site, enum reason *ret_reason, struct why *why) MUST_CHECK;
 enum rc admin_site_get(struct admin *a, const char *site, struct site *ret, enum reason *ret_reason,

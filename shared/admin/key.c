@@ -200,6 +200,8 @@ static enum rc rotate_run(struct admin *a, struct txn *vault, struct change *c, 
 		return rc;
 	memcpy(r->retiring, old.kid, sizeof(r->retiring));
 	r->retire_at = now + k->grace;
+	if (old.retire_at && old.retire_at < r->retire_at)
+		r->retire_at = old.retire_at;      /* a rotation never prolongs: that is keep's to do */
 	if ((rc = keyring_create(a->store, vault, c->site, old.label, NULL, now, &r->created, ret_reason)) != RC_OK ||
 	    (rc = retire_at(a, vault, c->site, r->retiring, r->retire_at, now, ret_reason)) != RC_OK)
 		return rc;

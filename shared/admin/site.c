@@ -96,21 +96,41 @@ enum rc admin_site_add(struct admin *a, const struct site *s, enum reason *ret_r
 	return settings_member(&c, settings_given(s, names)) ? change_run(a, &c, ret_reason, why) : RC_NOMEM;
 }
 
+struct setting { struct site *site; const struct site_edit *edit; };
+
+/* The edit is made to the settings as they are under the vault's lock, so that of two admins neither undoes the other's. */
 static enum rc set_run(struct admin *a, struct txn *vault, struct change *c, enum reason *ret_reason)
 {
-	enum rc rc = site_set(vault, c->arg);
+	const struct setting *set = c->arg;
+	struct site now;
+	enum rc rc;
 
 	(void)a;
+	site_init(&now);
+	rc = site_get(vault, span_str(c->site), &now);
+	if (rc == RC_OK && !set->edit->apply(&now, set->edit->arg))
+		rc = RC_INVALID;
+	if (rc == RC_OK && (rc = admin_site_check(&now, NULL)) == RC_OK && (rc = site_set(vault, &now)) == RC_OK) {
+		struct site before = *set->site;
+
+		*set->site = now;
+		now = before;
+	}
+	site_done(&now);
 	return rc == RC_NOT_FOUND ? refuse(REASON_SITE_UNKNOWN, ret_reason) : rc;
 }
 
-enum rc admin_site_set(struct admin *a, const struct site *s, const char *const *changed, enum reason *ret_reason,
-                       struct why *why)
+enum rc admin_site_set(struct admin *a, struct site *s, const struct site_edit *edit, const char *const *changed,
+                       enum reason *ret_reason, struct why *why)
 {
-	struct change c = { .event = AUDIT_EVENT_SITE, .name = "set", .site = s->id, .run = set_run, .arg = (void *)s };
+	struct setting set = { .site = s, .edit = edit };
+	struct change c = { .event = AUDIT_EVENT_SITE, .name = "set", .run = set_run, .arg = &set };
+	char id[SITE_ID_MAX];
 	enum rc rc = admin_site_check(s, why);
 
-	if (rc != RC_OK || (rc = site_require(a, s->id, ret_reason, why)) != RC_OK)
+	memcpy(id, s->id, sizeof(id));
+	c.site = id;
+	if (rc != RC_OK || (rc = site_require(a, id, ret_reason, why)) != RC_OK)
 		return rc;
 	return settings_member(&c, changed) ? change_run(a, &c, ret_reason, why) : RC_NOMEM;
 }

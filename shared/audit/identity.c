@@ -33,13 +33,18 @@ static struct span place_whole(struct place *p, uint64_t seen_at)
 	return span_of(p->data, p->key_at + p->key_size + 8);
 }
 
-/* Was it written today? A row that does not decode counts as none: it is written anew. */
-static bool fresh(struct span row, uint64_t now_s)
+/* Need it not be written? One that knows the name is not replaced by one that does not (a refused token's), and the other way
+ * round at once; else once a day. A row that does not decode counts as none. What it holds is told by its size: email and name
+ * with their lengths. */
+static bool keeps(struct span row, const char *email, const char *name, uint64_t now_s)
 {
 	struct dec d = dec_of(row);
 	uint64_t seen_at = dec_u64(&d);
+	bool named = dec_bytes(&d).size > AEAD_OVERHEAD + 4 + strlen(email) + 4;
 
-	return !d.bad && seen_at / DAY == now_s / DAY;
+	if (d.bad)
+		return false;
+	return named != (name[0] != '\0') ? named : seen_at / DAY == now_s / DAY;
 }
 
 enum rc audit_identity_keep(const struct store *st, struct txn *ledger, const char *site, const char *subject,
@@ -52,7 +57,7 @@ enum rc audit_identity_keep(const struct store *st, struct txn *ledger, const ch
 
 	if ((rc = place_of(site, subject, &p)) != RC_OK)
 		return rc;
-	if (txn_get(ledger, DB_IDENTITIES, place_key(&p), &old) && fresh(old, now_s))
+	if (txn_get(ledger, DB_IDENTITIES, place_key(&p), &old) && keeps(old, email, name, now_s))
 		return RC_OK;
 	buf_put_bytes(&plain, span_str(email));
 	buf_put_bytes(&plain, span_str(name));

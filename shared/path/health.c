@@ -8,7 +8,7 @@ void health_note(struct path *p, enum rc outcome)
 {
 	if (outcome == RC_OK)
 		atomic_store(&p->ledger_failing, false);
-	else if (outcome == RC_NOSPACE || outcome == RC_IO || outcome == RC_WITHDRAWN)
+	else if (outcome != RC_STOPPING)
 		atomic_store(&p->ledger_failing, true);
 }
 
@@ -24,6 +24,19 @@ void health_tick(struct path *p)
 	/* While every action is refused nobody else would find out that the ledger can be written again. */
 	if (atomic_load(&p->ledger_failing) && !atomic_load(&p->ledger_lost))
 		job_background(p->o.writer, worker_beat, tried, p);
+}
+
+unsigned path_space_warning(struct path *p)
+{
+	static const unsigned thresholds[] = { 95, 85, 75, 0 };
+	uint64_t used = atomic_load(&p->space_used), limit = atomic_load(&p->space_limit);
+	unsigned percent = limit ? (unsigned)(used * 100 / limit) : 100, before = p->space_warned;
+	size_t i = 0;
+
+	while (percent < thresholds[i])
+		i++;
+	p->space_warned = thresholds[i];
+	return p->space_warned > before ? p->space_warned : 0;
 }
 
 bool path_broken(struct path *p)

@@ -74,6 +74,7 @@ struct path {
 	atomic_bool ledger_failing;            /* the last write failed: public reads wait until one succeeds again */
 	pthread_mutex_t threads_lock;
 	struct path_thread *threads;           /* all that live */
+	unsigned space_warned;                 /* the last threshold that was reported */
 	uint64_t started_at, next_beat_ms, next_uses_ms, next_sweep_ms, vault_version;
 };
 

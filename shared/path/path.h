@@ -33,6 +33,9 @@ void    path_free(struct path *p);
 void path_tick(struct path *p);
 void path_flush(struct path *p);
 
+/* 75, 85 or 95 where the ledger has just come to use so many percent of its space; 0: nothing new. After path_tick(). */
+unsigned path_space_warning(struct path *p);
+
 /* Is this process beyond repair (store.h, writer_stats.broken)? It should end, for its supervisor to start another. */
 bool path_broken(struct path *p);
 

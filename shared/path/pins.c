@@ -149,24 +149,28 @@ static bool next_expired(struct txn *ledger, uint64_t now_s, struct pin *ret)
 	return found;
 }
 
-/* Counts a subject's pins; *ret_oldest is the one claimed first. */
-static size_t count_pins(struct txn *ledger, const struct pin *of, struct pin *ret_oldest)
+/* Counts a subject's live pins; *ret_oldest is the one claimed first. The walk is short: expired ones are cleared away. */
+static size_t count_pins(struct txn *ledger, const struct pin *of, uint64_t now_s, struct pin *ret_oldest)
 {
 	struct pin_key prefix = order_key(of, false);
-	uint8_t oldest[CONVERSATION_KEY_SIZE];
+	uint8_t conversation[CONVERSATION_KEY_SIZE];
 	struct span key, row;
+	struct pin p;
 	struct walk w;
 	size_t count = 0;
 
 	walk_begin(&w, ledger, DB_PIN_ORDER);
 	for (bool more = walk_seek(&w, key_span(&prefix), &key, &row);
 	     more && key.size >= prefix.size && memcmp(key.data, prefix.bytes, prefix.size) == 0;
-	     more = walk_next(&w, &key, &row))
-		if (count++ == 0 && !index_conversation(key, prefix.size, NULL, oldest))
+	     more = walk_next(&w, &key, &row)) {
+		if (!index_conversation(key, prefix.size, NULL, conversation) || !pin_read(ledger, of->site, conversation, &p)) {
 			txn_fail(ledger, RC_CORRUPT);
+			break;
+		}
+		if (p.expires_at > now_s && count++ == 0)
+			*ret_oldest = p;
+	}
 	walk_end(&w);
-	if (count && !pin_read(ledger, of->site, oldest, ret_oldest))
-		txn_fail(ledger, RC_CORRUPT);
 	return count;
 }
 
@@ -181,11 +185,11 @@ bool pin_get(struct txn *ledger, const char *site, const uint8_t conversation[CO
 	return true;
 }
 
-static void pin_make(struct txn *ledger, const struct pin *fresh)
+static void pin_make(struct txn *ledger, const struct pin *fresh, uint64_t now_s)
 {
 	struct pin oldest;
 
-	if (count_pins(ledger, fresh, &oldest) >= PINS_PER_SUBJECT && txn_rc(ledger) == RC_OK)
+	if (count_pins(ledger, fresh, now_s, &oldest) >= PINS_PER_SUBJECT && txn_rc(ledger) == RC_OK)
 		pin_delete(ledger, &oldest);
 	pin_write(ledger, fresh);
 }
@@ -213,6 +217,6 @@ enum reason pin_claim(struct txn *ledger, const char *site, const uint8_t conver
 	memcpy(fresh.site, site, strlen(site) + 1);
 	memcpy(fresh.subject, subject, strlen(subject) + 1);
 	memcpy(fresh.conversation, conversation, CONVERSATION_KEY_SIZE);
-	pin_make(ledger, &fresh);
+	pin_make(ledger, &fresh, now_s);
 	return REASON_NONE;
 }

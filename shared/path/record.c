@@ -9,7 +9,12 @@ struct queued_record {
 	struct audit_record record;
 	json_t *ignored;
 	char email[EMAIL_MAX], name[NAME_MAX_BYTES];
+	unsigned tries;
 };
+
+/* A record that waited in vain for the lock queues again, for about a minute. There are few: once one was withdrawn no further
+ * public read runs until a write succeeds (health.c). */
+#define TRIES_MAX 30
 
 static enum rc append(struct txn *ledger, void *arg)
 {
@@ -37,6 +42,10 @@ static void appended(void *arg, enum rc outcome)
 	struct metrics *m = &q->path->metrics;
 
 	health_note(q->path, outcome);
+	if (outcome == RC_WITHDRAWN && !q->record.count && ++q->tries < TRIES_MAX) {
+		writer_submit(q->path->o.writer, &q->job);
+		return;
+	}
 	if (outcome != RC_OK && outcome != RC_STOPPING && q->record.count)
 		fold_again(q);
 	else

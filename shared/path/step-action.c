@@ -15,7 +15,7 @@ static enum reason run_now(struct exchange *x)
 
 enum step_result step_action(struct exchange *x)
 {
-	x->durable = x->action->access == ACCESS_PERSONAL || connector_writes(x->action->connector) || x->claims_pin;
+	x->durable = x->action->access == ACCESS_PERSONAL || x->action->effect != EFFECT_READ || x->claims_pin;
 	if (!exchange_admitted(x))
 		x->reason = exchange_verified(x) ? REASON_AUDIT_UNAVAILABLE : REASON_RATE_LIMITED;
 	else if (!x->durable)

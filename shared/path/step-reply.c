@@ -25,8 +25,6 @@ static bool names_sign_in(enum reason code)
 
 static void problem_errors(struct buf *b, const struct problems *p)
 {
-	if (p->count == 0)
-		return;
 	buf_add_str(b, ",\"errors\":[");
 	for (size_t i = 0; i < problems_kept(p); i++) {
 		buf_add_str(b, i ? ",{\"pointer\":" : "{\"pointer\":");
@@ -123,11 +121,12 @@ enum step_result step_reply(struct exchange *x)
 	}
 	headers(x);
 	if (x->out.body.failed || x->out.headers.failed) {
-		/* Out of memory: the shortest honest answer, from static text. */
+		/* Out of memory: no body, and the headers again, for which the memory is most likely there already. */
 		buf_clear(&x->out.body);
 		buf_clear(&x->out.headers);
 		x->out.status = 503;
 		x->out.code = REASON_OVERLOADED;
+		headers(x);
 	}
 	metrics_count(x->path, x);
 	return STEP_NEXT;

@@ -146,14 +146,16 @@ static enum rc check_vault(struct store *st, struct why *why)
 {
 	struct vault_state known = { 0 };
 	struct txn *t = NULL;
+	/* Who only reads may be somebody who cannot read admin.state. */
+	bool check = st->mode == STORE_ADMIN || (st->mode == STORE_READ && access(st->paths.admin_state, R_OK) == 0);
 	enum rc rc;
 
-	if (st->mode == STORE_ADMIN && (rc = admin_state_read(&st->paths, &known, why)) != RC_OK)
+	if (check && (rc = admin_state_read(&st->paths, &known, why)) != RC_OK)
 		return rc;
 	t = txn_read(st, ENV_VAULT);
 	if ((rc = txn_rc(t)) == RC_OK &&
 	    (rc = keys_load(st, t, why)) == RC_OK &&
-	    st->mode == STORE_ADMIN)
+	    check)
 		rc = check_rollback(st, t, &known, why);
 	txn_abort(t);
 	return rc;

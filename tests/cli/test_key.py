@@ -139,6 +139,15 @@ def test_rotate_makes_one_and_ends_the_only_active_one(acme):
         assert acme.data.run("token", "explain", "acme", stdin=acme.token(kid)).code == 0
 
 
+def test_rotate_never_prolongs_a_key_that_retires_sooner(acme):
+    old = acme.add_key()
+    acme.data.run("key", "retire", "acme", old, "--in", "1m", "--yes")
+    ends = keys(acme.data)[old]["retire_at"]
+    made = acme.data.run("key", "rotate", "acme", old, "--json").json
+    acme.knows(made["kid"], made["secret"])
+    assert made["retire_at"] == ends == keys(acme.data)[old]["retire_at"]
+
+
 def test_rotate_defaults_to_48_hours(acme):
     acme.add_key()
     made = acme.data.run("key", "rotate", "acme", "--json").json

@@ -1,4 +1,6 @@
 """postern site."""
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 
@@ -102,3 +104,18 @@ def test_changes_are_recorded_by_the_names_of_settings_never_their_values(data):
     assert added["detail"] == {"change": "add", "settings": ["issuer"]}
     assert changed["detail"] == {"change": "set", "settings": ["plan", "issuer"]}
     assert "secret-ish" not in "".join(data.audit_lines())
+
+
+def test_two_admins_at_once_do_not_undo_each_others_settings(data):
+    edits = (("--require-exp",), ("--issuer", "i"), ("--audience", "a"), ("--max-lifetime", "1h"))
+    data.run("site", "add", "acme")
+    with ThreadPoolExecutor(len(edits)) as pool:
+        for _ in range(4):
+            data.run("site", "set", "acme", "--no-require-exp", "--no-issuer", "--no-audience", "--no-max-lifetime")
+            list(pool.map(lambda edit: data.run("site", "set", "acme", *edit), edits))
+            shown = data.run("site", "show", "acme", "--json").json
+            assert (shown["require_exp"], shown["issuer"], shown["audience"], shown["max_lifetime"]) == (True, "i", "a", 3600)
+
+
+def test_nobody_is_asked_about_a_site_that_is_not_there(data):
+    assert "site_unknown" in data.run("site", "remove", "nosite", expect=1).err

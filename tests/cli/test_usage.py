@@ -151,3 +151,9 @@ def test_outside_text_cannot_move_the_cursor(data):
     for args in (["site", "show", "\x1b[2J"], ["audit", "list", "--reason", "\x1b]0;x\x07"], ["\x1b[31m"]):
         ran = data.ask(*args)
         assert "\x1b" not in ran.err + ran.out and "\\x1b" in ran.err + "\\x1b" * (args[0] == "site"), ran
+
+
+def test_what_may_be_a_secret_is_not_said_again(data):
+    for args in (("key", "import", "acme", "--secret=postern_sk_canary"), ("key", "list", "acme", "postern_sk_canary")):
+        ran = data.run(*args, expect=2)
+        assert "canary" not in ran.out + ran.err

@@ -84,6 +84,26 @@ def test_a_stopped_holder_of_the_lock_costs_two_seconds_and_never_a_late_effect(
         assert notes.metrics(worker)["postern_jobs_withdrawn_total"] >= 3
 
 
+def test_a_static_write_is_recorded_before_it_is_answered(data, notebook):
+    """It changes nothing here, but it is no read: without its record there is no answer."""
+    with Worker(data) as worker:
+        assert notes.act(worker, "signal", {}).status == 200
+        assert len(data.audit(action="signal", outcome="done")) == 1
+        with Holder(data):
+            assert notes.act(worker, "signal", {}).code == "audit_unavailable"
+    assert len(data.audit(action="signal")) == 1
+
+
+def test_a_public_read_whose_record_had_to_wait_is_recorded_in_the_end(data, notebook):
+    with Worker(data) as worker, Holder(data) as holder:
+        read = notes.act(worker, "hello", {})
+        assert read.status == 200
+        wait_until(lambda: notes.metrics(worker)["postern_jobs_withdrawn_total"] >= 1, "its record to be withdrawn")
+        assert notes.act(worker, "hello", {}).code == "audit_unavailable"
+        holder.let_go()
+        assert data.wait_audit(action="hello", id=read.request_id)
+
+
 def test_health_says_that_the_lock_is_not_to_be_had_and_when_it_is_again(data, notebook):
     with Worker(data) as worker, Holder(data) as holder:
         assert notes.act(worker, "create_note", {"text": "withdrawn"}, notebook.token()).status == 503

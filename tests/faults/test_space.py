@@ -138,6 +138,16 @@ def use_of(worker):
     return m["postern_ledger_used_bytes"] / m["postern_ledger_limit_bytes"]
 
 
+def test_the_log_warns_when_space_gets_short(data, notebook):
+    with bulky_worker(data, notebook) as (worker, shim):
+        set_use(worker, shim, 0.6)             # on the way there it may have been full
+        before = len(worker.log())
+        for share, percent in ((0.77, 75), (0.87, 85), (0.965, 95)):
+            set_use(worker, shim, share)
+            wait_until(lambda p=percent: f"<4>the ledger has used {p} % of its space" in worker.log()[before:], f"a warning at {percent} %")
+        assert worker.log()[before:].count("of its space") == 3
+
+
 def test_strangers_may_fill_four_fifths_and_visitors_nearly_all(data, notebook):
     token, bad = notebook.token(), notebook.token(ttl=-5)
     with bulky_worker(data, notebook) as (worker, shim):

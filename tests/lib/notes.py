@@ -29,6 +29,7 @@ ACTIONS = {"actions": [
     action("read_note", "personal", "read", {"id": "string"}, documents("get", id=given("id"))),
     action("leave_note", "public", "write", {"text": "string"}, documents("create", set={"text": given("text")})),
     action("hello", "public", "read", {}, {"type": "static", "result": {"hello": "world"}}),
+    action("signal", "public", "write", {}, {"type": "static", "result": {"sent": True}}),
 ]}
 
 
