@@ -254,6 +254,21 @@ static void names_that_cannot_be_a_place_are_refused(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void a_known_name_is_not_lost_to_a_record_without_one(void **state)
+{
+	struct audit_identity id;
+
+	keep(*state, "demo", SUBJECT, "", NOW);
+	assert_int_equal(get(*state, "demo", SUBJECT, &id), RC_OK);
+	assert_string_equal(id.name, "");
+	keep(*state, "demo", SUBJECT, "Alex", NOW + 1);                 /* the same day, and yet */
+	assert_int_equal(get(*state, "demo", SUBJECT, &id), RC_OK);
+	assert_string_equal(id.name, "Alex");
+	keep(*state, "demo", SUBJECT, "", NOW + 3 * 86400);
+	assert_int_equal(get(*state, "demo", SUBJECT, &id), RC_OK);
+	assert_string_equal(id.name, "Alex");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -265,6 +280,7 @@ int main(void)
 		TEST(an_identity_is_kept_and_read_back),
 		TEST(a_row_does_not_show_the_email),
 		TEST(an_identity_is_refreshed_once_a_day),
+		TEST(a_known_name_is_not_lost_to_a_record_without_one),
 		TEST(a_row_moved_or_altered_does_not_open),
 		TEST(a_row_that_does_not_decode_is_written_anew),
 		TEST(names_that_cannot_be_a_place_are_refused),

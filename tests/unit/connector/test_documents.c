@@ -227,6 +227,8 @@ static void input_is_data_and_never_a_reference(void **state)
 #define CLAIM(name)                                                                                                  \
 	"{\"type\":\"documents\",\"collection\":\"c\",\"operation\":\"create\",\"set\":{\"a\":{\"$claim\":\"" name   \
 	"\"}}}"
+#define ID_OF(name)                                                                                                  \
+	"{\"type\":\"documents\",\"collection\":\"c\",\"operation\":\"get\",\"id\":{\"$claim\":\"" name "\"}}"
 #define WHO(field)                                                                                                   \
 	"{\"type\":\"documents\",\"collection\":\"c\",\"operation\":\"create\",\"set\":{\"a\":{\"$identity\":"       \
 	"\"" field "\"}}}"
@@ -252,6 +254,9 @@ static void missing_identity_or_claim_refuses(void **state)
 	binds(CLAIM("tier"), ACCESS_PERSONAL, &alex, "{}", REASON_IDENTITY_INCOMPLETE);
 	binds(CLAIM("tier"), ACCESS_PUBLIC, &nobody, NULL, REASON_IDENTITY_INCOMPLETE);
 	binds(CLAIM("tier"), ACCESS_PUBLIC, &reserved, "{\"tier\":\"gold\"}", REASON_IDENTITY_INCOMPLETE);
+	binds(ID_OF("shop"), ACCESS_PERSONAL, &alex, "{\"shop\":\"s1\"}", REASON_NONE);
+	binds(ID_OF("shop"), ACCESS_PERSONAL, &alex, "{\"shop\":\"\"}", REASON_IDENTITY_INCOMPLETE);
+	binds(ID_OF("shop"), ACCESS_PERSONAL, &alex, "{\"shop\":false}", REASON_IDENTITY_INCOMPLETE);
 	binds(WHO("email"), ACCESS_PERSONAL, &alex, NULL, REASON_NONE);
 	binds(WHO("user_id"), ACCESS_PERSONAL, &alex, NULL, REASON_IDENTITY_INCOMPLETE);
 	binds(WHO("email"), ACCESS_PUBLIC, &alex, NULL, REASON_NONE);
