@@ -4,7 +4,10 @@
 #include <pcre2.h>
 #include <stdlib.h>
 
-/* A pattern is an admin's, its subject a visitor's: these bound what a careless one costs. Some 10 ms at worst. */
+/* A pattern is an admin's, its subject a visitor's: these bound what a careless one costs. Some 10 ms at worst. The match limit
+ * counts steps, not the bytes a step looks at: so the subject has a bound too, and back-references, whose steps compare any
+ * number of bytes, are refused at load. */
+#define SUBJECT_MAX_BYTES 4096
 #define PATTERN_LENGTH_MAX 512
 #define PATTERN_COMPILED_MAX 32768
 #define PATTERN_NESTING_MAX 32
@@ -25,6 +28,7 @@ static enum rc compile(struct span source, pcre2_compile_context *context, struc
 {
 	int error;
 	PCRE2_SIZE at;
+	uint32_t references = 0;
 	size_t size = 0;
 
 	p->code = pcre2_compile(source.data, source.size, PATTERN_OPTIONS, &error, &at, context);
@@ -32,6 +36,10 @@ static enum rc compile(struct span source, pcre2_compile_context *context, struc
 		return RC_NOMEM;
 	if (!p->code) {
 		*detail = "not a regular expression that PCRE2 accepts";
+		return RC_INVALID;
+	}
+	if (pcre2_pattern_info(p->code, PCRE2_INFO_BACKREFMAX, &references) != 0 || references > 0) {
+		*detail = "a regular expression with a back-reference, which has no bound on its cost";
 		return RC_INVALID;
 	}
 	if (pcre2_pattern_info(p->code, PCRE2_INFO_SIZE, &size) != 0 || size > PATTERN_COMPILED_MAX) {
@@ -75,11 +83,15 @@ void pattern_free(struct pattern *p)
 
 bool pattern_matches(const struct pattern *p, struct span subject)
 {
-	pcre2_match_context *context = pcre2_match_context_create(NULL);
-	pcre2_match_data *data = pcre2_match_data_create(1, NULL);
+	pcre2_match_context *context;
+	pcre2_match_data *data;
 	const char *text = subject.data ? subject.data : "";
 	bool matches = false;
 
+	if (subject.size > SUBJECT_MAX_BYTES)
+		return false;
+	context = pcre2_match_context_create(NULL);
+	data = pcre2_match_data_create(1, NULL);
 	if (context && data &&
 	    pcre2_set_match_limit(context, MATCH_LIMIT) == 0 &&
 	    pcre2_set_depth_limit(context, DEPTH_LIMIT) == 0 &&

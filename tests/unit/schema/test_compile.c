@@ -156,6 +156,7 @@ static void large_pattern_is_refused(void **state)
 	mistaken("{\"pattern\":\"((((a{1,100}){1,100}){1,100}){1,100})\"}", "/at/pattern");
 	mistaken("{\"pattern\":\"(abc[^d]){3000}\"}", "/at/pattern");
 	mistaken("{\"pattern\":\"\\\\C\"}", "/at/pattern");
+	mistaken("{\"pattern\":\"(a*)\\\\1[0-9]\"}", "/at/pattern");     /* its cost has no bound */
 }
 
 int main(void)

@@ -259,6 +259,29 @@ static void long_name_does_not_make_a_long_pointer(void **state)
 	schema_free(s);
 }
 
+/* Possessive by itself, so few steps, but each scans all that follows: quadratic without a bound on the subject. */
+static void long_subject_is_bounded_where_steps_are_few(void **state)
+{
+	struct schema *s = schema_of("{\"type\":\"string\",\"pattern\":\"[a-z0-9.]+@[a-z]\"}");
+	static const size_t sizes[] = { 60000, 4096, 4000 };      /* longest first: each cuts the text */
+	char text[60001];
+	json_t *value;
+	uint64_t before, used;
+
+	(void)state;
+	memset(text, 'a', sizeof(text) - 1);
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		text[sizes[i]] = '\0';
+		value = json_string(text);
+		before = clock_thread_us();
+		assert_false(schema_validate(s, value, span_str(""), NULL));
+		used = clock_thread_us() - before;
+		assert_in_range(used, 0, 500000);
+		json_decref(value);
+	}
+	schema_free(s);
+}
+
 static void many_hostile_subjects_share_one_bound(void **state)
 {
 	struct schema *s = schema_of("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"^(a+)+$\"}}");
@@ -290,6 +313,7 @@ int main(void)
 		cmocka_unit_test(times_are_rfc_3339),
 		cmocka_unit_test(fault_names_its_place_and_never_the_value),
 		cmocka_unit_test(long_name_does_not_make_a_long_pointer),
+		cmocka_unit_test(long_subject_is_bounded_where_steps_are_few),
 		cmocka_unit_test(many_hostile_subjects_share_one_bound),
 	};
 
