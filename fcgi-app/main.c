@@ -193,7 +193,7 @@ static bool stop(struct program *p)
 	server_stop_accepting(p->server);
 	drained = server_drain(p->server, STOP_DRAIN_MS);
 	path_flush(p->path);
-	ended = writer_stop(p->writer, STOP_WRITER_MS);
+	ended = writer_halt(p->writer, STOP_WRITER_MS);   /* a thread may still submit: it is told that all is over */
 	if (!drained)
 		server_drain(p->server, STOP_ANSWER_MS);      /* parked requests have been told by now */
 	return server_end(p->server, STOP_THREADS_MS) && ended;
@@ -206,6 +206,7 @@ static int serve(struct program *p, const sigset_t *stops)
 	log_line(LOG_LEVEL_INFO, "stopping");
 	if (!stop(p))
 		_exit(code);
+	writer_free(p->writer);
 	path_free(p->path);
 	store_close(p->store);
 	return code;

@@ -31,6 +31,21 @@ static void show_created(const struct call *c, const struct key *k, const struct
 	putchar('\n');
 }
 
+/* From before a key is made until its secret is in the file: an end in between would leave a key that nobody can use. */
+static void hold_signals(const struct secret_file *f, int how)
+{
+	sigset_t ends;
+
+	if (!f->path)
+		return;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGINT);
+	sigaddset(&ends, SIGTERM);
+	sigaddset(&ends, SIGHUP);
+	sigaddset(&ends, SIGQUIT);
+	pthread_sigmask(how, &ends, NULL);
+}
+
 /* The secret is in the file or on standard output, or the admin learns that nobody has it. */
 static int deliver(struct call *c, const struct key *k, struct secret_file *f, const char *more)
 {
@@ -39,6 +54,7 @@ static int deliver(struct call *c, const struct key *k, struct secret_file *f, c
 	if (f->path)
 		kept = secret_file_write(f, k->secret);
 	secret_file_end(f, kept);
+	hold_signals(f, SIG_UNBLOCK);
 	if (kept) {
 		show_created(c, k, f, more);
 		kept = out_finish();
@@ -60,8 +76,10 @@ int run_key_create(struct call *c)
 	if (code == EXIT_YES)
 		code = call_open(c, false);
 	if (code == EXIT_YES) {
-		enum rc rc = admin_key_create(c->admin, c->site, c->args.text[OPT_LABEL], &made, &c->reason, &c->why);
+		enum rc rc;
 
+		hold_signals(&f, SIG_BLOCK);
+		rc = admin_key_create(c->admin, c->site, c->args.text[OPT_LABEL], &made, &c->reason, &c->why);
 		code = call_end(c, rc);
 		if (rc == RC_OK)
 			code = deliver(c, &made, &f, "");
@@ -83,8 +101,10 @@ int run_key_rotate(struct call *c)
 	if (code == EXIT_YES)
 		code = call_open(c, false);
 	if (code == EXIT_YES) {
-		enum rc rc = admin_key_rotate(c->admin, c->site, kid, grace, &made, &c->reason, &c->why);
+		enum rc rc;
 
+		hold_signals(&f, SIG_BLOCK);
+		rc = admin_key_rotate(c->admin, c->site, kid, grace, &made, &c->reason, &c->why);
 		code = call_end(c, rc);
 		if (rc == RC_OK) {
 			snprintf(more, sizeof(more), ",\"retire_at\":%llu,\"retiring\":\"%s\"",

@@ -130,10 +130,15 @@ static void allow(struct compiling *c, json_t *values)
 	json_decref(values);
 }
 
+/* A value is compared with each, and a body can hold thousands of values. */
+#define ENUM_MAX 256
+
 static void read_enum(struct compiling *c, const json_t *value)
 {
 	if (!json_is_array(value) || json_array_size(value) == 0)
 		checker_fail(c->k, "must be an array of at least one value");
+	else if (json_array_size(value) > ENUM_MAX)
+		checker_fail(c->k, "has more than %d values", ENUM_MAX);
 	else
 		allow(c, json_deep_copy(value));
 }

@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
@@ -48,8 +50,23 @@ static const char *open_advice(int e)
 	if (e == EACCES || e == EPERM)
 		return "run it as root, or as the owner of the data directory";
 	if (e == ENOENT)
-		return "run postern init";
-	return "see postern doctor";
+		return "stop every worker, then run postern init";
+	return "stop every worker and look whether its files are whole";
+}
+
+/* LMDB does not say which file its lock is; nobody has had the time to replace it. */
+static void note_lock_file(struct env_handle *h, const char *path)
+{
+	struct stat st;
+	char *lock;
+
+	if (asprintf(&lock, "%s/lock.mdb", path) < 0)
+		return;
+	if (stat(lock, &st) == 0) {
+		h->lock_device = st.st_dev;
+		h->lock_inode = st.st_ino;
+	}
+	free(lock);
 }
 
 /* An open that meets another process's open or close of the same file may fail (lmdb.h, caveats): try again. */
@@ -69,6 +86,7 @@ enum rc env_open(struct env_handle *h, const char *path, uint64_t map_size, bool
 		return read_only && store_rc(e) == RC_READ_ONLY ? RC_IO : store_rc(e);
 	}
 	mdb_reader_check(h->mdb, &dead);      /* if this fails, a full table will tell */
+	note_lock_file(h, path);
 	return RC_OK;
 }
 

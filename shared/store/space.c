@@ -78,23 +78,31 @@ enum rc store_space(struct store *st, struct store_space *ret)
 	return RC_OK;
 }
 
-static bool env_replaced(const struct env_handle *h, const char *dir)
+static bool is_still(const char *dir, const char *name, dev_t device, ino_t inode)
 {
-	struct stat open_file, named;
-	bool replaced = true;
-	mdb_filehandle_t fd;
+	struct stat st;
+	bool same = true;
 	char *path;
 
-	if (mdb_env_get_fd(h->mdb, &fd) != 0 || asprintf(&path, "%s/data.mdb", dir) < 0)
-		return false;
-	if (fstat(fd, &open_file) != 0)
-		replaced = false;      /* cannot be told */
-	else if (stat(path, &named) == 0)
-		replaced = named.st_dev != open_file.st_dev || named.st_ino != open_file.st_ino;
-	else
-		replaced = errno == ENOENT || errno == ENOTDIR;
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		return true;           /* cannot be told */
+	if (stat(path, &st) == 0)
+		same = st.st_dev == device && st.st_ino == inode;
+	else if (errno == ENOENT || errno == ENOTDIR)
+		same = false;
 	free(path);
-	return replaced;
+	return same;
+}
+
+static bool env_replaced(const struct env_handle *h, const char *dir)
+{
+	struct stat data;
+	mdb_filehandle_t fd;
+
+	if (mdb_env_get_fd(h->mdb, &fd) != 0 || fstat(fd, &data) != 0)
+		return false;
+	return !is_still(dir, "data.mdb", data.st_dev, data.st_ino) ||
+	       !is_still(dir, "lock.mdb", h->lock_device, h->lock_inode);
 }
 
 bool store_replaced(const struct store *st, enum env env)

@@ -30,6 +30,8 @@ struct env_handle {
 	MDB_env *mdb;
 	atomic_int active;         /* transactions of this process; below zero while the map is being resized */
 	bool read_only;
+	dev_t lock_device;         /* which lock.mdb this process uses: under another one nobody waits for the other */
+	ino_t lock_inode;
 };
 
 #define VAULT_KEY_COUNT 3

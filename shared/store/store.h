@@ -169,7 +169,10 @@ enum rc writer_call(struct writer *w, job_run run, void *arg) MUST_CHECK;  /* su
 void    writer_withdraw(struct writer *w, uint64_t now_mono_ms);
 /* Takes no more jobs, withdraws those not taken, waits for those taken (they end: the lock is held) and ends. If the
  * writer is still waiting for the lock at the deadline its thread is left behind: the caller then exits by _exit(). */
-bool    writer_stop(struct writer *w, unsigned deadline_ms);             /* false: the thread was left behind */
+bool    writer_halt(struct writer *w, unsigned deadline_ms);             /* false: the thread was left behind */
+/* Only after true, and once nobody submits any more: until then a submitted job is told RC_STOPPING. NULL is fine. */
+void    writer_free(struct writer *w);
+bool    writer_stop(struct writer *w, unsigned deadline_ms);             /* both, where no other thread knows the writer */
 
 /* failing: the last commit failed, or the lock has not been had for a second. broken: LMDB gave the environment up (a failed write
  * of its meta page); only a new process opens it again. */

@@ -163,8 +163,10 @@ static struct writer *writer_new(struct store *st)
 	return w;
 }
 
-static void writer_free(struct writer *w)
+void writer_free(struct writer *w)
 {
+	if (!w)
+		return;
 	pthread_cond_destroy(&w->end);
 	pthread_cond_destroy(&w->timer);
 	pthread_cond_destroy(&w->work);
@@ -239,7 +241,7 @@ static bool wait_until_ended(struct writer *w, uint64_t deadline)
 	return ended;
 }
 
-bool writer_stop(struct writer *w, unsigned deadline_ms)
+bool writer_halt(struct writer *w, unsigned deadline_ms)
 {
 	if (!w)
 		return true;
@@ -250,8 +252,16 @@ bool writer_stop(struct writer *w, unsigned deadline_ms)
 		return false;
 	}
 	pthread_join(w->writer_thread, NULL);
-	writer_free(w);
 	return true;
+}
+
+bool writer_stop(struct writer *w, unsigned deadline_ms)
+{
+	bool halted = writer_halt(w, deadline_ms);
+
+	if (halted)
+		writer_free(w);
+	return halted;
 }
 
 /* ---- callers ---- */

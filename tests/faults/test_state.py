@@ -136,6 +136,19 @@ def test_health_says_that_the_ledger_was_deleted_or_replaced(data, replaced):
         wait_until(lambda: notes.health(worker).status == 200, "health to be well again")
 
 
+def test_a_ledger_without_the_lock_file_of_its_worker_is_not_written(data):
+    """Under another lock file nobody would wait for this worker, nor it for them."""
+    site = data.add_site(notes.SITE, actions=notes.ACTIONS)
+    with Worker(data) as worker:
+        assert notes.act(worker, "create_note", {"text": "kept"}, site.token()).status == 200
+        lock, aside = data.path / "ledger/lock.mdb", data.home / "lock-aside"
+        lock.rename(aside)
+        wait_until(lambda: notes.act(worker, "create_note", {"text": "lost"}, site.token()).code == "audit_unavailable", "the worker to notice")
+        assert notes.health(worker).json["ledger"] is False
+        aside.rename(lock)
+        wait_until(lambda: notes.health(worker).status == 200, "health to be well again")
+
+
 @pytest.mark.parametrize("replaced", [False, True], ids=["deleted", "replaced"])
 def test_nothing_is_answered_as_done_that_went_into_a_ledger_nobody_will_read(data, replaced):
     site = data.add_site(notes.SITE, actions=notes.ACTIONS)

@@ -474,9 +474,40 @@ static void a_stop_waits_for_what_was_taken_and_withdraws_the_rest(void **state)
 
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+static void note_outcome(void *arg, enum rc outcome)
+{
+	*(enum rc *)arg = outcome;
+}
+
+static enum rc do_nothing(struct txn *ledger, void *arg)
+{
+	(void)ledger;
+	(void)arg;
+	return RC_OK;
+}
+
+/* A thread that is still at work when the program stops may submit after the writer ended. */
+static void a_job_submitted_after_the_halt_is_told_so(void **state)
+{
+	enum rc outcome = RC_OK;
+	struct job late = { .run = do_nothing, .done = note_outcome, .arg = &outcome };
+	struct store *st = tmpstore_new();
+	struct writer *w = NULL;
+
+	(void)state;
+	assert_non_null(st);
+	assert_int_equal(writer_start(st, &w), RC_OK);
+	assert_true(writer_halt(w, 1000));
+	writer_submit(w, &late);
+	assert_int_equal(outcome, RC_STOPPING);
+	writer_free(w);
+	tmpstore_free(st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_job_submitted_after_the_halt_is_told_so),
 		T(a_job_is_on_disk_when_the_call_returns),
 		T(what_queued_behind_the_lock_shares_one_commit),
 		T(a_failing_job_is_rolled_back_alone),
