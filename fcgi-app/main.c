@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/version.h"
 #include "base/secret.h"
 
 #include <errno.h>
@@ -19,10 +20,6 @@
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-
-#ifndef POSTERN_VERSION
-#define POSTERN_VERSION "0.1.0"
-#endif
 
 enum { EXIT_USAGE = 2, EXIT_NOT_STARTED = 3 };
 

@@ -19,7 +19,7 @@ static enum opt find_option(struct span name)
 	return OPT_COUNT;
 }
 
-static bool number_parse(const char *text, uint64_t *ret)
+bool number_parse(const char *text, uint64_t *ret)
 {
 	uint64_t n = 0;
 

@@ -4,12 +4,10 @@
 
 #include "admin/admin.h"
 #include "base/clock.h"
+#include "base/version.h"
 
 #include <stdio.h>
 
-#ifndef POSTERN_VERSION
-#define POSTERN_VERSION "0.1.0"
-#endif
 #ifndef POSTERN_DATADIR
 #define POSTERN_DATADIR "/usr/share/postern/demo"
 #endif
@@ -40,6 +38,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER
 	X(REQUIRE_EXP,	"require-exp",		FLAG,	  "",		"block tokens without exp") \
 	X(ISSUER,	"issuer",		TEXT,	  "I",		"what a token's iss must be") \
 	X(AUDIENCE,	"audience",		TEXT,	  "A",		"what a token's aud must be or contain") \
+	X(MATCH,	"match",		TEXT,	  "TEXT",	"only sites whose id or name holds this") \
 	X(LABEL,	"label",		TEXT,	  "L",		"a note for people: which backend holds it") \
 	X(SECRET_FILE,	"secret-file",		TEXT,	  "F",		"the file of the secret: written new (0600), or read to mint") \
 	X(GRACE,	"grace",		DURATION, "T",		"how long the old key still verifies (default: 48h)") \
@@ -58,6 +57,8 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER
 	X(OUTCOME,	"outcome",		TEXT,	  "O",		"only intended, done, refused, blocked or failed") \
 	X(REASON,	"reason",		TEXT,	  "R",		"only with this reason code") \
 	X(ACTION,	"action",		TEXT,	  "A",		"only of this action") \
+	X(REMOTE,	"remote",		TEXT,	  "NETWORK",	"only from this network: 203.0.113.0/24, or an address in it") \
+	X(KID,		"kid",			TEXT,	  "KID",	"only of this key: it verified the token, or an admin changed it") \
 	X(FORMAT,	"format",		TEXT,	  "F",		"jsonl: the stored lines, byte for byte") \
 	X(WITH_IDENTITY, "with-identity",	FLAG,	  "",		"add the clear identities; that you asked is recorded first") \
 	X(LIMIT,	"limit",		NUMBER,	  "N",		"how many, the latest (default: 50)")
@@ -85,6 +86,8 @@ struct arguments {
 	const char *operand[OPERANDS_MAX];
 	size_t operands;
 };
+/* A number of at most 18 digits. */
+bool number_parse(const char *text, uint64_t *ret);
 /* false: wrong usage, and stderr says what. */
 bool args_parse(struct arguments *a, int argc, char *const *argv);
 void args_done(struct arguments *a);
@@ -199,7 +202,10 @@ int run_action_show(struct call *c);
 int run_action_run(struct call *c);
 int run_document_import(struct call *c);
 int run_document_list(struct call *c);
+int run_doctor(struct call *c);
 int run_audit_list(struct call *c);
+int run_audit_show(struct call *c);
+int run_audit_follow(struct call *c);
 int run_audit_export(struct call *c);
 
 #endif

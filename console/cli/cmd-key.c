@@ -92,7 +92,7 @@ int run_key_create(struct call *c)
 int run_key_rotate(struct call *c)
 {
 	uint64_t grace = args_given(&c->args, OPT_GRACE) ? c->args.number[OPT_GRACE] : GRACE_DEFAULT;
-	const char *kid = c->args.operands > 1 ? c->args.operand[1] : NULL;
+	struct key_ref old = { .site = c->site, .kid = c->args.operands > 1 ? c->args.operand[1] : NULL };
 	struct rotation made = { 0 };
 	struct secret_file f;
 	char more[80], at[CLOCK_TEXT_MAX];
@@ -104,7 +104,7 @@ int run_key_rotate(struct call *c)
 		enum rc rc;
 
 		hold_signals(&f, SIG_BLOCK);
-		rc = admin_key_rotate(c->admin, c->site, kid, grace, &made, &c->reason, &c->why);
+		rc = admin_key_rotate(c->admin, &old, grace, &made, &c->reason, &c->why);
 		code = call_end(c, rc);
 		if (rc == RC_OK) {
 			snprintf(more, sizeof(more), ",\"retire_at\":%llu,\"retiring\":\"%s\"",
@@ -174,26 +174,25 @@ static json_t *time_json(uint64_t at)
 
 static json_t *row_json(const struct key_row *r)
 {
-	return json_pack("{sssssssssIsososIsI}", "kid", r->key.kid, "label", r->key.label, "state", key_state_name(r->state),
-	                 "fingerprint", r->key.fingerprint, "created_at", (json_int_t)r->key.created_at,
-	                 "retire_at", time_json(r->key.retire_at), "last_used_at", time_json(r->use.last_used_at),
+	return json_pack("{sssssssssIsososIsIsI}", "kid", r->key.kid, "label", r->key.label,
+	                 "state", key_state_name(r->state), "fingerprint", r->key.fingerprint,
+	                 "created_at", (json_int_t)r->key.created_at, "retire_at", time_json(r->key.retire_at),
+	                 "last_used_at", time_json(r->use.last_used_at), "uses_1m", (json_int_t)r->use.uses_1m,
 	                 "uses_1h", (json_int_t)r->use.uses_1h, "uses_24h", (json_int_t)r->use.uses_24h);
 }
 
-static void row_print(struct table *t, const struct key_row *r)
+static void row_print(struct table *t, const struct key_row *r, uint64_t now)
 {
-	char created[CLOCK_TEXT_MAX], retire[CLOCK_TEXT_MAX], used[CLOCK_TEXT_MAX], uses[48];
+	char created[CLOCK_TEXT_MAX], retire[CLOCK_TEXT_MAX], use[KEY_USE_TEXT_MAX];
 
-	snprintf(uses, sizeof(uses), "%llu/%llu", (unsigned long long)r->use.uses_1h, (unsigned long long)r->use.uses_24h);
 	table_row(t, (const char *const[]){ r->key.kid, key_state_name(r->state), r->key.fingerprint,
 	                                    out_time(r->key.created_at, created), out_time(r->key.retire_at, retire),
-	                                    out_time(r->use.last_used_at, used), uses, r->key.label });
+	                                    key_use_text(r, now, use), r->key.label });
 }
 
 int run_key_list(struct call *c)
 {
-	static const char *const heads[] = { "KID", "STATE", "FINGERPRINT", "CREATED", "RETIRES", "LAST USED",
-	                                     "USES 1h/24h", "LABEL" };
+	static const char *const heads[] = { "KID", "STATE", "FINGERPRINT", "CREATED", "RETIRES", "USE", "LABEL" };
 	struct key_rows rows = { 0 };
 	struct table t;
 	int code = call_open(c, false);
@@ -208,7 +207,7 @@ int run_key_list(struct call *c)
 	} else {
 		table_begin(&t, ARRAY_LEN(heads), heads);
 		for (size_t i = 0; i < rows.count; i++)
-			row_print(&t, &rows.row[i]);
+			row_print(&t, &rows.row[i], clock_s());
 		table_end(&t);
 	}
 	key_rows_done(&rows);
@@ -235,20 +234,40 @@ static int retire_time(const struct call *c, uint64_t *ret_at)
 	return EXIT_YES;
 }
 
+/* Shows what goes with the ring's last key, and asks. The answer holds for the ring that was looked at before the
+ * question: *k gets its version. */
+static int confirm_last(struct call *c, struct key_ref *k)
+{
+	char use[KEY_USE_TEXT_MAX] = "gone", question[KEY_USE_TEXT_MAX + 128];
+	struct key_rows rows = { 0 };
+	int code = call_end(c, admin_key_list(c->admin, k->site, &rows, &c->reason, &c->why));
+
+	if (code != EXIT_YES)
+		return code;
+	k->ring = rows.ring;
+	for (size_t i = 0; i < rows.live; i++)
+		if (strcmp(rows.row[i].key.kid, k->kid) == 0)
+			key_use_text(&rows.row[i], clock_s(), use);
+	key_rows_done(&rows);
+	snprintf(question, sizeof(question), "key_last: That is the last key that verifies (%s); without it every token "
+	         "is blocked.", use);
+	return confirm(c, question, k->kid);
+}
+
 /* Asks only where it must: a ring that would verify nothing any more. */
 static int retire(struct call *c, uint64_t at)
 {
-	const char *kid = c->args.operand[1];
+	struct key_ref k = { .site = c->site, .kid = c->args.operand[1] };
 	bool last_too = args_given(&c->args, OPT_YES);
-	enum rc rc = admin_key_retire(c->admin, c->site, kid, at, last_too, &c->reason, &c->why);
+	enum rc rc = admin_key_retire(c->admin, &k, at, last_too, &c->reason, &c->why);
 	int code;
 
 	if (rc != RC_REFUSED || c->reason != REASON_KEY_LAST)
 		return call_end(c, rc);
-	code = confirm(c, "key_last: That is the last key that verifies; without it every token is blocked.", kid);
+	code = confirm_last(c, &k);
 	if (code != EXIT_YES)
 		return code;
-	return call_end(c, admin_key_retire(c->admin, c->site, kid, at, true, &c->reason, &c->why));
+	return call_end(c, admin_key_retire(c->admin, &k, at, true, &c->reason, &c->why));
 }
 
 int run_key_retire(struct call *c)
@@ -271,11 +290,12 @@ int run_key_retire(struct call *c)
 
 int run_key_keep(struct call *c)
 {
+	struct key_ref k = { .site = c->site, .kid = c->args.operand[1] };
 	int code = call_open(c, false);
 
 	if (code != EXIT_YES)
 		return code;
-	code = call_end(c, admin_key_keep(c->admin, c->site, c->args.operand[1], &c->reason, &c->why));
+	code = call_end(c, admin_key_keep(c->admin, &k, &c->reason, &c->why));
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(json_pack("{ssssss}", "site", c->site, "kid", c->args.operand[1], "state", "active"));
 	else if (code == EXIT_YES)

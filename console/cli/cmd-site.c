@@ -2,7 +2,8 @@
 #include "console/cli/cli.h"
 #include "base/clock.h"
 
-#define SLICE 256                      /* sites a read transaction */
+#define PAGE 256                       /* sites a read transaction */
+#define ROWS_A_READ 10000
 
 int run_site_add(struct call *c)
 {
@@ -106,49 +107,122 @@ int run_site_remove(struct call *c)
 /* ---- list ---- */
 
 struct listing {
+	struct call *call;
 	bool json;
 	struct table table;
-	size_t count;                  /* of all */
-	size_t slice;
-	char next[SITE_ID_MAX + 1];
+	size_t count;                  /* printed */
+	struct activity *activity;
 };
 
-static bool list_one(const struct site *s, void *arg)
+static json_t *number_or_null(bool known, uint64_t number)
 {
-	struct listing *l = arg;
-
-	if (l->json)
-		out_item(settings_json(s), l->count);
-	else
-		table_row(&l->table, (const char *const[]){ s->id, plan_name(s->plan), s->name });
-	/* no id lies between this one and itself with a dash: the least character an id has */
-	snprintf(l->next, sizeof(l->next), "%s-", s->id);
-	l->count++;
-	return ++l->slice < SLICE;
+	return known ? json_integer((json_int_t)number) : json_null();
 }
 
-/* In slices: a reader that pauses at a full pipe must not hold a snapshot of a million sites. */
+/* NULL: out of memory. */
+static json_t *row_json(const struct site *s, const struct site_row *r, const struct site_activity *active)
+{
+	json_t *object = settings_json(s);
+	json_t *more = json_pack("{sososIsIso}", "keys_active", number_or_null(r->ring_ok, r->active), "keys_retiring",
+	                         number_or_null(r->ring_ok, r->retiring), "verified_1m", (json_int_t)r->verified_1m,
+	                         "blocked_1m", (json_int_t)active->blocked_1m, "last_event",
+	                         number_or_null(active->last_at_us > 0, active->last_at_us / 1000000));
+
+	if (!object || !more || json_object_update(object, more) != 0) {
+		json_decref(object);
+		object = NULL;
+	}
+	json_decref(more);
+	return object;
+}
+
+static void row_print(struct table *t, const struct site_row *r, const struct site_activity *active)
+{
+	char keys[32] = "?", verified[32], blocked[32], last[CLOCK_TEXT_MAX];
+
+	if (r->ring_ok)
+		snprintf(keys, sizeof(keys), "%u of %d", r->active + r->retiring, RING_MAX);
+	snprintf(verified, sizeof(verified), "%llu", (unsigned long long)r->verified_1m);
+	snprintf(blocked, sizeof(blocked), "%llu", (unsigned long long)active->blocked_1m);
+	table_row(t, (const char *const[]){ r->id, plan_name(r->plan), keys, verified, blocked,
+	                                    out_time(active->last_at_us / 1000000, last), r->name });
+}
+
+/* A site that was removed since the page was read is left out. */
+static enum rc list_one(struct listing *l, struct txn *vault, const struct site_row *r)
+{
+	struct site_activity active;
+	struct site s;
+	enum rc rc = RC_OK;
+
+	activity_get(l->activity, r->id, clock_us(), &active);
+	if (!l->json) {
+		row_print(&l->table, r, &active);
+		return RC_OK;
+	}
+	rc = site_get(vault, span_str(r->id), &s);
+	if (rc == RC_OK)
+		out_item(row_json(&s, r, &active), l->count++);
+	else if (rc != RC_NOT_FOUND)
+		why_set(&l->call->why, "the settings of site %s cannot be read: %s", r->id, rc_text(rc));
+	site_done(&s);
+	return rc == RC_NOT_FOUND ? RC_OK : rc;
+}
+
+/* In pages: a reader that pauses at a full pipe must not hold a snapshot of a million sites. */
+static enum rc list_page(struct listing *l, const struct site_query *q, struct site_page *page)
+{
+	struct txn *vault;
+	enum rc rc = admin_site_page(l->call->admin, q, page, &l->call->why);
+
+	if (rc != RC_OK)
+		return rc;
+	vault = txn_read(admin_store(l->call->admin), ENV_VAULT);
+	for (size_t i = 0; i < page->count && rc == RC_OK; i++)
+		rc = list_one(l, vault, &page->row[i]);
+	txn_abort(vault);
+	return rc;
+}
+
+static enum rc list_all(struct listing *l)
+{
+	struct site_query q = { .after = true, .match = l->call->args.text[OPT_MATCH], .max = PAGE };
+	char from[SITE_ID_MAX] = "";
+	bool more = true;
+	enum rc rc = RC_OK;
+
+	while (rc == RC_OK && more)
+		rc = activity_read(l->activity, l->call->admin, ROWS_A_READ, &more, &l->call->why);
+	q.from = from;
+	for (more = true; rc == RC_OK && more && out_ok();) {
+		struct site_page page = { 0 };
+
+		rc = list_page(l, &q, &page);
+		more = page.more;
+		memcpy(from, page.next, sizeof(from));
+		site_page_done(&page);
+	}
+	return rc;
+}
+
 int run_site_list(struct call *c)
 {
-	static const char *const heads[] = { "SITE", "PLAN", "NAME" };
-	struct listing l = { .json = args_given(&c->args, OPT_JSON) };
+	static const char *const heads[] = { "SITE", "PLAN", "KEYS", "VERIFIED/MIN", "BLOCKED/MIN", "LAST EVENT",
+	                                     "NAME" };
+	struct listing l = { .call = c, .json = args_given(&c->args, OPT_JSON) };
 	int code = call_open(c, false);
-	enum rc rc = RC_OK;
+	enum rc rc;
 
 	if (code != EXIT_YES)
 		return code;
+	l.activity = activity_new();
 	if (!l.json)
 		table_begin(&l.table, ARRAY_LEN(heads), heads);
-	do {
-		struct txn *vault = txn_read(admin_store(c->admin), ENV_VAULT);
-
-		l.slice = 0;
-		site_each(vault, l.next, list_one, &l);
-		rc = txn_end(vault);
-	} while (rc == RC_OK && l.slice == SLICE && out_ok());
+	rc = l.activity ? list_all(&l) : RC_NOMEM;
 	if (l.json)
 		out_array_end(l.count);
 	else
 		table_end(&l.table);
+	activity_free(l.activity);
 	return call_end(c, rc);
 }

@@ -12,14 +12,15 @@
 	 BIT(OPT_RESERVE_DOMAIN) | BIT(OPT_MAX_LIFETIME) | BIT(OPT_REQUIRE_EXP) | BIT(OPT_ISSUER) | BIT(OPT_AUDIENCE))
 #define RECORD_FILTER \
 	(BIT(OPT_SITE) | BIT(OPT_AFTER) | BIT(OPT_SINCE) | BIT(OPT_UNTIL) | BIT(OPT_OUTCOME) | BIT(OPT_REASON) | \
-	 BIT(OPT_ACTION) | BIT(OPT_EMAIL) | BIT(OPT_WITH_IDENTITY))
+	 BIT(OPT_ACTION) | BIT(OPT_EMAIL) | BIT(OPT_REMOTE) | BIT(OPT_KID) | BIT(OPT_WITH_IDENTITY))
 
 const struct command commands[] = {
 	{ "init", NULL, "", .options = BIT(OPT_GROUP) | BIT(OPT_DEMO), .run = run_init,
 	  .summary = "make the data directory, or mend its owners and modes" },
 
 	{ "site", "add", "SITE", .options = SITE_SETTINGS, .run = run_site_add, .summary = "add a site" },
-	{ "site", "list", "", .run = run_site_list, .summary = "list the sites" },
+	{ "site", "list", "", .options = BIT(OPT_MATCH), .run = run_site_list,
+	  .summary = "list the sites, their keys, and what happened in the last minute" },
 	{ "site", "show", "SITE", .run = run_site_show, .summary = "show a site's settings" },
 	{ "site", "set", "SITE", .options = SITE_SETTINGS, .clearable = SITE_SETTINGS, .run = run_site_set,
 	  .summary = "change settings; a list is replaced, --no-OPTION clears" },
@@ -58,8 +59,14 @@ const struct command commands[] = {
 
 	{ "audit", "list", "", .options = RECORD_FILTER | BIT(OPT_LIMIT), .run = run_audit_list,
 	  .summary = "show the latest records, newest last" },
+	{ "audit", "show", "SEQ", .options = BIT(OPT_WITH_IDENTITY), .run = run_audit_show,
+	  .summary = "show one record, what its reason means, and what to do" },
+	{ "audit", "follow", "", .options = RECORD_FILTER & ~(BIT(OPT_UNTIL) | BIT(OPT_WITH_IDENTITY)),
+	  .run = run_audit_follow, .summary = "print records as they come: from now on, or from --after or --since on" },
 	{ "audit", "export", "", .options = RECORD_FILTER | BIT(OPT_FORMAT), .run = run_audit_export,
 	  .summary = "print the stored records, byte for byte as they were hashed" },
+
+	{ "doctor", NULL, "", .run = run_doctor, .summary = "is everything in order? 1 if not, and what to do" },
 
 	{ "help", NULL, "[NOUN] [VERB]", .run = run_help, .summary = "say what a command does" },
 	{ "completion", NULL, "", .run = run_completion, .summary = "print a completion script for bash" },

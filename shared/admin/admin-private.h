@@ -74,7 +74,22 @@ enum rc site_require(struct admin *a, const char *site, enum reason *ret_reason,
 /* site-check.c: UTF-8 without control or bidi characters, under room bytes. */
 bool    text_plain(const char *text, size_t room);
 
+/* warnings.c: what of a health snapshot an admin should act on; facts besides the snapshot's own. */
+#define ENDING_MAX 64
+struct ending_key { struct key_name key; uint64_t uses_1h; };
+struct health_facts {
+	const struct health *health;
+	bool log_ends;                 /* with a record; else nothing can be appended */
+	size_t ending_count;           /* keys that end within 24 h, and were used in the last hour */
+	struct ending_key ending[ENDING_MAX];
+};
+/* A new array of sentences, the gravest first. NULL: out of memory. */
+json_t *health_warnings(const struct health_facts *f);
+
 /* sweep.c */
-void    sweep(struct admin *a);
+/* As admin_sweep(), within a change of k's ring: k->ring moves on by what this sweep moves that ring on, and by
+ * nothing else. Deleting what the clock had ended is no change to what the admin saw; so a ref is as stale after it as it
+ * was before. */
+void    sweep_before(struct admin *a, struct key_ref *k);
 
 #endif

@@ -29,7 +29,8 @@ static void admin_free(struct admin *a)
 enum rc admin_open(const struct admin_options *o, struct admin **ret, struct why *why)
 {
 	struct store_options so = { .dir = admin_data_dir(o->dir), .master_key = o->master_key,
-	                            .mode = o->read_only ? STORE_READ : STORE_ADMIN };
+	                            .mode = o->read_only ? STORE_READ : STORE_ADMIN,
+	                            .vault_map = o->vault_map, .ledger_map = o->ledger_map };
 	struct admin *a = calloc(1, sizeof(*a));
 	enum rc rc;
 
@@ -45,7 +46,7 @@ enum rc admin_open(const struct admin_options *o, struct admin **ret, struct why
 		admin_free(a);
 		return rc;
 	}
-	sweep(a);
+	admin_sweep(a);
 	*ret = a;
 	return RC_OK;
 }
@@ -70,4 +71,28 @@ struct store *admin_store(struct admin *a)
 const char *admin_actor(const struct admin *a)
 {
 	return a->actor;
+}
+
+static enum rc version_of(struct admin *a, enum env env, const char *name, uint64_t *ret, struct why *why)
+{
+	struct txn *t = txn_read(a->store, env);
+	uint64_t version = txn_version(t);
+	enum rc rc = txn_end(t);
+
+	if (rc == RC_OK)
+		*ret = version;
+	else
+		why_set(why, "the %s cannot be read: %s", name, rc_text(rc));
+	return rc;
+}
+
+enum rc admin_versions(struct admin *a, struct admin_versions *ret, struct why *why)
+{
+	struct admin_versions v = { 0 };
+	enum rc rc;
+
+	if ((rc = version_of(a, ENV_VAULT, "vault", &v.vault, why)) == RC_OK &&
+	    (rc = version_of(a, ENV_LEDGER, "ledger", &v.ledger, why)) == RC_OK)
+		*ret = v;
+	return rc;
 }

@@ -13,7 +13,11 @@ struct admin;
 
 /* Opens the store. Root first takes the data directory's owner, group and groups (design 3); files named on the command
  * line are opened before that by the caller. read_only: nothing is changed, not even by the sweep. */
-struct admin_options { const char *dir, *master_key; bool read_only; };
+struct admin_options {
+	const char *dir, *master_key;
+	bool read_only;
+	uint64_t vault_map, ledger_map;        /* bytes of address space; 0: the fixed sizes */
+};
 enum rc admin_open(const struct admin_options *o, struct admin **ret, struct why *why) MUST_CHECK;
 /* Waits at most 3 s for records still on their way. false: *ret_notice is a sentence for the admin about what could not
  * be recorded, or not be swept. Before admin_close(), or now and then. */
@@ -22,6 +26,11 @@ bool    admin_settle(struct admin *a, struct why *ret_notice);
 bool    admin_close(struct admin *a);
 struct store *admin_store(struct admin *a);
 const char *admin_actor(const struct admin *a);      /* "loginuid:user" */
+/* Deletes the secrets of keys past their time, as opening does: for a program that stays open, once a minute. */
+void    admin_sweep(struct admin *a);
+/* Another number, another state: to be asked many times a second, to learn that somebody changed something. */
+struct admin_versions { uint64_t vault, ledger; };
+enum rc admin_versions(struct admin *a, struct admin_versions *ret, struct why *why) MUST_CHECK;
 /* The process's one writer of the ledger, started when first asked for; ends with admin_close(). RC_READ_ONLY. */
 enum rc admin_writer(struct admin *a, struct writer **ret) MUST_CHECK;
 /* dir, else $POSTERN_DATA, else the default. */
@@ -44,6 +53,42 @@ enum rc admin_site_remove(struct admin *a, const char *site, enum reason *ret_re
 enum rc admin_site_get(struct admin *a, const char *site, struct site *ret, enum reason *ret_reason,
                        struct why *why) MUST_CHECK;
 
+/* A page of sites in id order: what a list shows of each. ring_ok false: its keys cannot be read; the counts are zero. */
+struct site_row {
+	char id[SITE_ID_MAX], name[SITE_TEXT_MAX];
+	enum plan plan;
+	bool ring_ok;
+	unsigned active, retiring;             /* keys that verify */
+	uint64_t verified_1m, last_verified_at;        /* signatures verified in the last minute; seconds, 0: never. Advisory */
+};
+struct site_query {
+	const char *from;                      /* begin with this id (NULL: at the first, or the last if backwards) */
+	bool after;                            /* ...but not with from itself */
+	bool backwards;
+	const char *match;                     /* only where id or name holds this, ASCII case ignored; NULL or "": all */
+	size_t max;                            /* rows of the page */
+	size_t look;                           /* sites looked at, at most: a page may be shorter; 0: no limit */
+};
+struct site_page {
+	size_t count;
+	struct site_row *row;                  /* owned; in id order also where backwards */
+	uint64_t sites;                        /* how many there are in all */
+	bool more;                             /* it stopped before the end (or the beginning) */
+	char next[SITE_ID_MAX];                /* the last site looked at: go on from it with after = true. Empty: none was */
+};
+enum rc admin_site_page(struct admin *a, const struct site_query *q, struct site_page *ret, struct why *why) MUST_CHECK;
+void    site_page_done(struct site_page *p);
+
+/* What the end of the log says of each site: its last record, and blocked tokens in the last minute. In memory, bounded. */
+struct activity;
+struct activity *activity_new(void);           /* NULL: out of memory */
+void    activity_free(struct activity *x);
+/* Reads at most max_rows rows: what is new, then further back to ACTIVITY_ROWS before the newest. *ret_more: call again. */
+#define ACTIVITY_ROWS 100000
+enum rc activity_read(struct activity *x, struct admin *a, size_t max_rows, bool *ret_more, struct why *why) MUST_CHECK;
+struct site_activity { uint64_t last_at_us; uint64_t blocked_1m; };    /* 0: nothing in what was read; folded records count whole */
+void    activity_get(const struct activity *x, const char *site, uint64_t now_us, struct site_activity *ret);
+
 /* ---- keys ---- */
 struct key_row {
 	struct key key;                /* its secret is never set */
@@ -51,10 +96,23 @@ struct key_row {
 	bool tombstone;                /* false and retired: past its time, the secret not yet deleted */
 	struct key_use use;
 };
-struct key_rows { size_t count; struct key_row *row; };      /* live keys first, then tombstones */
+struct key_rows {
+	uint64_t ring;                 /* the ring's version */
+	size_t count, live;            /* live keys first, then tombstones, the latest first */
+	struct key_row *row;
+};
 enum rc admin_key_list(struct admin *a, const char *site, struct key_rows *ret, enum reason *ret_reason,
                        struct why *why) MUST_CHECK;
 void    key_rows_done(struct key_rows *r);
+/* What retiring it now would mean, as last reported: "verified 1,204 tokens in the last hour, last 3 s ago", "not used for 26 h:
+ * safe to retire", "never used: safe to retire". */
+#define KEY_USE_TEXT_MAX 128
+const char *key_use_text(const struct key_row *r, uint64_t now_s, char out[KEY_USE_TEXT_MAX]);
+/* Would the ring verify nothing (any more) without this row? */
+bool    key_row_is_last(const struct key_rows *rows, size_t index, uint64_t now_s);
+/* Of the site's newest records, at most max_rows rows of the log: how many tokens without exp ran an action: what turning
+ * require_exp on would block. */
+enum rc admin_expiry_missing(struct admin *a, const char *site, size_t max_rows, uint64_t *ret_count, struct why *why) MUST_CHECK;
 /* Is the ring healthy: a key verifies, one of them without an end, none in use about to end? *ret_problems: a new array
  * of sentences, empty where it is. */
 enum rc admin_key_check(struct admin *a, const char *site, json_t **ret_problems, enum reason *ret_reason,
@@ -66,15 +124,17 @@ enum rc admin_key_create(struct admin *a, const char *site, const char *label, s
 enum rc admin_key_import(struct admin *a, const char *site, const char *label, const struct secret *secret,
                          struct key *ret_key,
                          enum reason *ret_reason, struct why *why) MUST_CHECK;
+/* A key as the admin saw it. ring: the version it was seen at; where the ring is another by the time the change is made, it
+ * is refused, RING_CHANGED, and nothing happens. 0: as it is now. */
+struct key_ref { const char *site, *kid; uint64_t ring; };
 /* Creates one key and gives kid (NULL: the only active one, else KEY_AMBIGUOUS) retire_at = now + grace_s. */
 struct rotation { struct key created; char retiring[KID_MAX]; uint64_t retire_at; };
-enum rc admin_key_rotate(struct admin *a, const char *site, const char *kid, uint64_t grace_s, struct rotation *ret,
-                         enum reason *ret_reason,
-                         struct why *why) MUST_CHECK;
-/* at 0: now. KEY_LAST where it is the last that verifies and !last_too. */
-enum rc admin_key_retire(struct admin *a, const char *site, const char *kid, uint64_t at_s, bool last_too,
+enum rc admin_key_rotate(struct admin *a, const struct key_ref *k, uint64_t grace_s, struct rotation *ret,
                          enum reason *ret_reason, struct why *why) MUST_CHECK;
-enum rc admin_key_keep(struct admin *a, const char *site, const char *kid, enum reason *ret_reason,
+/* at 0: now. KEY_LAST where it is the last that verifies and !last_too. */
+enum rc admin_key_retire(struct admin *a, const struct key_ref *k, uint64_t at_s, bool last_too,
+                         enum reason *ret_reason, struct why *why) MUST_CHECK;
+enum rc admin_key_keep(struct admin *a, const struct key_ref *k, enum reason *ret_reason,
                        struct why *why) MUST_CHECK;
 
 /* ---- actions and documents ---- */
@@ -103,6 +163,8 @@ struct explained {
 	json_t *checks;      /* array of {"check","what","verdict":"passed|failed|not_checked","reason"?}; owned */
 	json_t *hints;       /* array of sentences; owned */
 	json_t *header, *claims;   /* decoded for reading, unverified unless the signature check passed; owned, may be NULL */
+	size_t token_size;         /* bytes of the token that was found in it; 0: none was */
+	char token[9];             /* what the audit log knows it by; empty: none was found */
 };
 /* value: a token, or a whole Authorization value ("Bearer ..."). */
 enum rc admin_token_explain(struct admin *a, const char *site, struct span value, struct explained *ret,
@@ -115,8 +177,39 @@ enum rc admin_audit_site(struct admin *a, const char *site, enum reason *ret_rea
 /* Records that the caller takes clear identities out of the log, and by which filter: before any is shown. */
 enum rc admin_audit_identities_read(struct admin *a, const struct audit_filter *f, const char *format,
                                     struct why *why) MUST_CHECK;
+/* One record, by its number: the stored line, and parsed. *ret_record is new; NULL where the line is no JSON object.
+ * RC_NOT_FOUND: there is none. */
+enum rc admin_audit_record(struct admin *a, uint64_t seq, struct buf *ret_line, json_t **ret_record, struct why *why) MUST_CHECK;
+/* The clear identity behind one record's subject. That the caller asked is recorded first. RC_NOT_FOUND: the record names no
+ * subject, or its identity is not kept any more. */
+enum rc admin_audit_identity(struct admin *a, uint64_t seq, struct audit_identity *ret, struct why *why) MUST_CHECK;
+/* What an admin may do about a reason found in the log: a sentence or two. Static; NULL: there is nothing to do. */
+const char *admin_advice(enum reason r);
 /* The subject of an email at a site, for filters. */
 enum rc admin_subject_of(struct admin *a, const char *site, const char *email, char ret[SUBJECT_MAX],
                          enum reason *ret_reason, struct why *why) MUST_CHECK;
+
+/* ---- health ---- */
+
+#define HEALTH_WORKERS_MAX 64
+/* A worker beats every 10 s. Its last beat longer ago than this, it is late; lost: as good as none. Seconds. */
+#define HEALTH_LATE_S 20
+#define HEALTH_LOST_S 30
+struct health {
+	uint64_t now_s;
+	const char *version;                   /* of this program; static */
+	uint32_t vault_schema, ledger_schema;
+	size_t workers;                        /* rows filled; the table may hold more */
+	struct worker_row worker[HEALTH_WORKERS_MAX];
+	struct store_space space;              /* of the ledger */
+	uint64_t vault_bytes;
+	uint64_t records, records_1h, records_24h;
+	uint64_t seconds_left;                 /* until the ledger is full at the rate of the last 24 h; UINT64_MAX: no end in sight */
+	struct store_readers vault_readers, ledger_readers;
+	bool has_checkpoint; uint64_t checkpoint_size;         /* the records the last one covers */
+	json_t *warnings;                      /* array of sentences, the gravest first; owned */
+};
+enum rc admin_health(struct admin *a, struct health *ret, struct why *why) MUST_CHECK;
+void    health_done(struct health *h);
 
 #endif

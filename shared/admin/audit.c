@@ -1,5 +1,8 @@
-/* audit.c -- what admins need around the audit log: whose subject, which site, and a record of who asked for names. */
+/* audit.c -- what admins need around the audit log: whose subject, which site, one record whole, and a record of who
+ * asked for names. */
 #include "admin/admin-private.h"
+
+#define LINE_DEPTH_MAX 32
 
 enum rc admin_audit_site(struct admin *a, const char *site, enum reason *ret_reason, struct why *why)
 {
@@ -66,7 +69,8 @@ static json_t *filter_members(const struct audit_filter *f, const char *format)
 {
 	json_t *m = json_pack("{sb}", "with_identity", 1);
 
-	if (m && add_text(m, "format", format) && add_text(m, "action", f->action) && add_text(m, "subject", f->subject) &&
+	if (m && add_text(m, "format", format) && add_text(m, "action", f->action) &&
+	    add_text(m, "subject", f->subject) && add_text(m, "remote", f->remote) && add_text(m, "kid", f->kid) &&
 	    add_text(m, "outcome", f->has_outcome ? audit_outcome_name(f->outcome) : NULL) &&
 	    add_text(m, "reason", f->reason != REASON_NONE ? reason_name(f->reason) : NULL) &&
 	    add_number(m, "after", f->has_after, f->after) && add_number(m, "since", f->since > 0, f->since) &&
@@ -76,18 +80,111 @@ static json_t *filter_members(const struct audit_filter *f, const char *format)
 	return NULL;
 }
 
+/* No clear identity leaves before it is on disk who asked for it. */
+static enum rc asked_put(struct admin *a, const char *site, const char *change, const json_t *members, struct why *why)
+{
+	struct audit_record r;
+	enum rc rc = members ? record_make(a, &r, AUDIT_EVENT_AUDIT, site, change, members) : RC_NOMEM;
+
+	if (rc != RC_OK)
+		return rc;
+	rc = record_put(a, &r);
+	if (rc != RC_OK)
+		why_set(why, "no identity is shown, because that could not be recorded first: %s", rc_text(rc));
+	record_done(&r);
+	return rc;
+}
+
 enum rc admin_audit_identities_read(struct admin *a, const struct audit_filter *f, const char *format, struct why *why)
 {
 	json_t *members = filter_members(f, format);
-	struct audit_record r;
-	enum rc rc = members ? record_make(a, &r, AUDIT_EVENT_AUDIT, f->site, "export", members) : RC_NOMEM;
+	enum rc rc = asked_put(a, f->site, "export", members, why);
 
-	if (rc == RC_OK) {
-		rc = record_put(a, &r);
-		if (rc != RC_OK)
-			why_set(why, "no identity is shown, because that could not be recorded first: %s", rc_text(rc));
-		record_done(&r);
-	}
 	json_decref(members);
+	return rc;
+}
+
+/* ---- one record ---- */
+
+enum rc admin_audit_record(struct admin *a, uint64_t seq, struct buf *ret_line, json_t **ret_record, struct why *why)
+{
+	struct txn *ledger = txn_read(a->store, ENV_LEDGER);
+	json_t *record = NULL;
+	struct span line;
+	enum rc rc = RC_OK;
+
+	if (audit_get(ledger, seq, &line)) {
+		buf_add_span(ret_line, line);
+		rc = json_strict(line, LINE_DEPTH_MAX, &record, NULL);
+		rc = rc == RC_NOMEM || ret_line->failed ? RC_NOMEM : RC_OK;
+	} else {
+		rc = txn_rc(ledger) != RC_OK ? txn_rc(ledger) : RC_NOT_FOUND;
+	}
+	txn_abort(ledger);
+	if (rc == RC_OK && json_is_object(record)) {
+		*ret_record = record;
+		return RC_OK;
+	}
+	json_decref(record);
+	if (rc == RC_OK)
+		*ret_record = NULL;
+	else if (rc == RC_NOT_FOUND)
+		why_set(why, "there is no record %llu in the log", (unsigned long long)seq);
+	else
+		why_set(why, "the log cannot be read: %s", rc_text(rc));
+	return rc;
+}
+
+/* Whom the record names; false: nobody, or its members are not what an identity is kept under. */
+static bool whose(const json_t *record, const char **ret_site, const char **ret_subject)
+{
+	*ret_site = json_string_value(json_object_get(record, "site"));
+	*ret_subject = json_string_value(json_object_get(record, "subject"));
+	return *ret_site && *ret_subject && site_id_valid(span_str(*ret_site));
+}
+
+static enum rc identity_read(struct admin *a, const char *site, const char *subject, struct audit_identity *ret)
+{
+	struct txn *ledger = txn_read(a->store, ENV_LEDGER);
+	enum rc rc = audit_identity_get(a->store, ledger, site, subject, ret);
+
+	txn_abort(ledger);
+	return rc == RC_INVALID ? RC_NOT_FOUND : rc;           /* a subject of another form: nothing is kept under it */
+}
+
+/* That it was asked for is recorded, whether or not an identity is still kept. */
+static enum rc identity_of(struct admin *a, const json_t *record, uint64_t seq, struct audit_identity *ret,
+                           struct why *why)
+{
+	unsigned long long number = seq;
+	const char *site, *subject;
+	json_t *members;
+	enum rc rc;
+
+	if (!whose(record, &site, &subject)) {
+		why_set(why, "record %llu names nobody", number);
+		return RC_NOT_FOUND;
+	}
+	members = json_pack("{sI}", "seq", (json_int_t)seq);
+	if ((rc = asked_put(a, site, "identity", members, why)) == RC_OK)
+		rc = identity_read(a, site, subject, ret);
+	json_decref(members);
+	if (rc == RC_NOT_FOUND)
+		why_set(why, "the identity behind record %llu is not kept any more", number);
+	else if (rc != RC_OK)
+		why_set(why, "the identity behind record %llu cannot be read: %s", number, rc_text(rc));
+	return rc;
+}
+
+enum rc admin_audit_identity(struct admin *a, uint64_t seq, struct audit_identity *ret, struct why *why)
+{
+	struct buf line = BUF_INIT;
+	json_t *record = NULL;
+	enum rc rc = admin_audit_record(a, seq, &line, &record, why);
+
+	if (rc == RC_OK)
+		rc = identity_of(a, record, seq, ret, why);
+	json_decref(record);
+	buf_done(&line);
 	return rc;
 }

@@ -160,6 +160,15 @@ static void show_parts(struct explaining *x)
 	x->out->claims = t->claims ? json_incref(t->claims) : decode_part(t->payload);
 }
 
+/* A value without a token in it leaves no trace of one in the log either. */
+static void note_token(struct explaining *x)
+{
+	if (x->token.text.size == 0)
+		return;
+	x->out->token_size = x->token.text.size;
+	memcpy(x->out->token, token_fingerprint(&x->token), sizeof(x->out->token));
+}
+
 static bool explain(struct explaining *x, struct span value)
 {
 	struct span text = span_of("", 0);
@@ -175,6 +184,7 @@ static bool explain(struct explaining *x, struct span value)
 		failed |= !add_check(x->out->checks, "authorization", "The value is Bearer and one token.", true, reason);
 	}
 	decide(x, reason);
+	note_token(x);
 	token_hints(&x->token, &x->context, x->out->reason, x->out->hints);
 	failed |= !identity_hint(x, x->out->hints);
 	token_done(&x->token);

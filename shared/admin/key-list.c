@@ -1,11 +1,12 @@
-/* key-list.c -- looking at a key ring: its keys, their use, and whether it is in order. */
+/* key-list.c -- looking at a key ring: its keys, their use in numbers and in words, and whether it is in order. */
 #include "admin/admin-private.h"
 #include "base/clock.h"
 
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
-#define ENDS_SOON (24 * 3600)          /* seconds: as long as a token may live */
+#define DAY (24 * 3600)                /* seconds: as long as a token may live */
 
 void key_rows_done(struct key_rows *r)
 {
@@ -35,6 +36,8 @@ static enum rc add_live(struct admin *a, struct txn *vault, const char *site, st
 	for (size_t i = 0; i < ring.count && rc == RC_OK; i++)
 		if (!row_add(r, &ring.keys[i], key_state_at(&ring.keys[i], now), false))
 			rc = RC_NOMEM;
+	r->ring = ring.version;
+	r->live = r->count;
 	keyring_done(&ring);
 	return rc;
 }
@@ -82,14 +85,12 @@ enum rc admin_key_list(struct admin *a, const char *site, struct key_rows *ret, 
 {
 	struct key_rows rows = { 0 };
 	struct txn *vault;
-	size_t live;
 	enum rc rc = site_require(a, site, ret_reason, why);
 
 	if (rc != RC_OK)
 		return rc;
 	vault = txn_read(a->store, ENV_VAULT);
 	rc = add_live(a, vault, site, &rows);
-	live = rows.count;
 	if (rc == RC_OK)
 		rc = add_tombstones(vault, site, &rows);
 	txn_abort(vault);
@@ -98,11 +99,85 @@ enum rc admin_key_list(struct admin *a, const char *site, struct key_rows *ret, 
 		key_rows_done(&rows);
 		return rc;
 	}
-	if (rows.count > live)
-		qsort(rows.row + live, rows.count - live, sizeof(*rows.row), latest_first);
+	if (rows.count > rows.live)
+		qsort(rows.row + rows.live, rows.count - rows.live, sizeof(*rows.row), latest_first);
 	add_use(a, site, &rows);
 	*ret = rows;
 	return RC_OK;
+}
+
+/* By the row alone and the clock given, not by what this process has seen: it is what is shown. */
+static bool row_verifies(const struct key_row *r, uint64_t now_s)
+{
+	return r->state != KEY_RETIRED && (r->key.retire_at == 0 || r->key.retire_at > now_s);
+}
+
+bool key_row_is_last(const struct key_rows *rows, size_t index, uint64_t now_s)
+{
+	if (index >= rows->live || !row_verifies(&rows->row[index], now_s))
+		return false;
+	for (size_t i = 0; i < rows->live; i++)
+		if (i != index && row_verifies(&rows->row[i], now_s))
+			return false;
+	return true;
+}
+
+/* ---- use, in words ---- */
+
+#define COUNT_TEXT_MAX 40              /* any number of tokens */
+
+/* "1,204 tokens" */
+static const char *tokens_text(uint64_t n, char out[COUNT_TEXT_MAX])
+{
+	char digits[24], *to = out;
+	int size = snprintf(digits, sizeof(digits), "%llu", (unsigned long long)n);
+
+	for (int i = 0; i < size; i++) {
+		if (i > 0 && (size - i) % 3 == 0)
+			*to++ = ',';
+		*to++ = digits[i];
+	}
+	snprintf(to, (size_t)(out + COUNT_TEXT_MAX - to), n == 1 ? " token" : " tokens");
+	return out;
+}
+
+/* "12 min": in the largest unit of which there are enough to be a fair answer. */
+static const char *age_text(uint64_t seconds, char out[CLOCK_TEXT_MAX])
+{
+	static const struct { uint64_t least, unit; const char *name; } units[] = {
+		{ 48 * 3600, 24 * 3600, "d" }, { 3600, 3600, "h" }, { 60, 60, "min" }, { 0, 1, "s" },
+	};
+	size_t i = 0;
+
+	while (seconds < units[i].least)
+		i++;
+	snprintf(out, CLOCK_TEXT_MAX, "%llu %s", (unsigned long long)(seconds / units[i].unit), units[i].name);
+	return out;
+}
+
+/* Tokens live at most a day: only a key without a use for longer than that is one no backend signs with. */
+const char *key_use_text(const struct key_row *r, uint64_t now_s, char out[KEY_USE_TEXT_MAX])
+{
+	const struct key_use *u = &r->use;
+	const char *safe = row_verifies(r, now_s) ? ": safe to retire" : "";
+	uint64_t ago = now_s > u->last_used_at ? now_s - u->last_used_at : 0;
+	bool ever = u->last_used_at > 0;
+	char n[COUNT_TEXT_MAX], age[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX + 16] = "";
+
+	age_text(ago, age);
+	if (ever)
+		snprintf(last, sizeof(last), ", last %s ago", age);
+	if (u->uses_1h > 0)
+		snprintf(out, KEY_USE_TEXT_MAX, "verified %s in the last hour%s", tokens_text(u->uses_1h, n), last);
+	else if (u->uses_24h > 0)
+		snprintf(out, KEY_USE_TEXT_MAX, "verified %s in the last 24 h%s", tokens_text(u->uses_24h, n), last);
+	else if (!ever)
+		snprintf(out, KEY_USE_TEXT_MAX, "never used%s", safe);
+	else if (ago <= DAY)
+		snprintf(out, KEY_USE_TEXT_MAX, "last used %s ago", age);
+	else
+		snprintf(out, KEY_USE_TEXT_MAX, "not used for %s%s", age, safe);
+	return out;
 }
 
 /* ---- check ---- */
@@ -127,19 +202,19 @@ static bool check_row(json_t *problems, const struct key_row *r, uint64_t now)
 	/* opened for changes, the sweep would have taken it */
 	if (r->state == KEY_RETIRED)
 		return say(problems, "Key %s is past its time, but its secret is still stored.", r->key.kid);
-	if (r->key.retire_at == 0 || r->key.retire_at - now > ENDS_SOON || r->use.uses_1h == 0)
+	if (r->key.retire_at == 0 || r->key.retire_at - now > DAY || r->use.uses_1h == 0)
 		return true;
 	duration_format(r->key.retire_at - now, left);
 	return say(problems, "Key %s ends in %s, but verified %llu tokens in the last hour: a backend still signs with it.",
 	           r->key.kid, left, (unsigned long long)r->use.uses_1h);
 }
 
-static bool check_ring(json_t *problems, const struct key_rows *rows, size_t live)
+static bool check_ring(json_t *problems, const struct key_rows *rows)
 {
 	size_t active = 0, verify = 0;
 	uint64_t now = clock_s();
 
-	for (size_t i = 0; i < live; i++) {
+	for (size_t i = 0; i < rows->live; i++) {
 		active += rows->row[i].state == KEY_ACTIVE;
 		verify += rows->row[i].state != KEY_RETIRED;
 		if (!check_row(problems, &rows->row[i], now))
@@ -158,15 +233,12 @@ enum rc admin_key_check(struct admin *a, const char *site, json_t **ret_problems
 {
 	struct key_rows rows = { 0 };
 	json_t *problems;
-	size_t live = 0;
 	enum rc rc = admin_key_list(a, site, &rows, ret_reason, why);
 
 	if (rc != RC_OK)
 		return rc;
-	while (live < rows.count && !rows.row[live].tombstone)
-		live++;
 	problems = json_array();
-	if (problems && check_ring(problems, &rows, live))
+	if (problems && check_ring(problems, &rows))
 		*ret_problems = problems;
 	else {
 		json_decref(problems);

@@ -4,7 +4,8 @@
 #include "base/clock.h"
 
 struct key_change {
-	const char *label, *kid;       /* kid: what a rotation was told to replace, or NULL */
+	struct key_ref ref;            /* kid NULL: of a rotation, the only active one */
+	const char *label;
 	const struct secret *secret;   /* of an import */
 	struct key *key;               /* what was created */
 	struct rotation *rotation;
@@ -20,17 +21,22 @@ static const struct key *ring_find(const struct keyring *ring, const char *kid)
 	return NULL;
 }
 
-/* Is this a key one can change? The tombstone of one that is gone is told apart from a name nobody ever had. */
-static enum rc key_require(struct admin *a, struct txn *vault, const char *site, const char *kid, struct keyring *ret,
+/* Is this a key one can change, in the ring as it was seen? The tombstone of one that is gone is told apart from a name
+ * nobody ever had. */
+static enum rc key_require(struct admin *a, struct txn *vault, const struct key_ref *k, struct keyring *ret,
                            enum reason *ret_reason)
 {
 	enum rc rc;
 
-	if (!site_known(vault, site))
+	if (!site_known(vault, k->site))
 		return txn_rc(vault) != RC_OK ? txn_rc(vault) : refuse(REASON_SITE_UNKNOWN, ret_reason);
-	if ((rc = keyring_get(a->store, vault, span_str(site), false, ret)) != RC_OK || !kid || ring_find(ret, kid))
+	if ((rc = keyring_get(a->store, vault, span_str(k->site), false, ret)) != RC_OK)
 		return rc;
-	if (kid_valid(span_str(kid)) && keyring_tombstone(vault, span_str(site), span_str(kid), NULL))
+	if (k->ring && k->ring != ret->version)
+		return refuse(REASON_RING_CHANGED, ret_reason);
+	if (!k->kid || ring_find(ret, k->kid))
+		return RC_OK;
+	if (kid_valid(span_str(k->kid)) && keyring_tombstone(vault, span_str(k->site), span_str(k->kid), NULL))
 		return refuse(REASON_KEY_GONE, ret_reason);
 	return refuse(REASON_KEY_UNKNOWN, ret_reason);
 }
@@ -51,20 +57,20 @@ static bool is_last(const struct keyring *ring, const char *kid, uint64_t at, ui
 
 /* What is plainly wrong is said before anything is recorded: a mistyped kid is no event, and a question to the
  * admin neither. */
-static enum rc key_ask(struct admin *a, const char *site, const char *kid, const struct key_change *retire,
+static enum rc key_ask(struct admin *a, const struct key_ref *k, const struct key_change *retire,
                        enum reason *ret_reason, struct why *why)
 {
 	struct txn *vault = txn_read(a->store, ENV_VAULT);
 	struct keyring ring = { 0 };
 	uint64_t now = clock_s();
-	enum rc rc = key_require(a, vault, site, kid, &ring, ret_reason);
+	enum rc rc = key_require(a, vault, k, &ring, ret_reason);
 
-	if (rc == RC_OK && retire && !retire->last_too && is_last(&ring, kid, retire->at ? retire->at : now, now))
+	if (rc == RC_OK && retire && !retire->last_too && is_last(&ring, k->kid, retire->at ? retire->at : now, now))
 		rc = refuse(REASON_KEY_LAST, ret_reason);
 	keyring_done(&ring);
 	txn_abort(vault);
 	if (rc != RC_OK && rc != RC_REFUSED)
-		why_set(why, "the key ring of site %s cannot be read: %s", site, rc_text(rc));
+		why_set(why, "the key ring of site %s cannot be read: %s", k->site, rc_text(rc));
 	return rc;
 }
 
@@ -105,10 +111,10 @@ static enum rc create_run(struct admin *a, struct txn *vault, struct change *c, 
 	return describe(c, k->key) ? RC_OK : RC_NOMEM;
 }
 
-static enum rc create(struct admin *a, const char *name, const char *site, struct key_change *k, struct key *ret_key,
+static enum rc create(struct admin *a, const char *name, struct key_change *k, struct key *ret_key,
                       enum reason *ret_reason, struct why *why)
 {
-	struct change c = { .name = name, .site = site, .run = create_run, .arg = k };
+	struct change c = { .name = name, .site = k->ref.site, .run = create_run, .arg = k };
 	struct key made = { 0 };
 	enum rc rc;
 
@@ -116,9 +122,9 @@ static enum rc create(struct admin *a, const char *name, const char *site, struc
 		why_set(why, "a label is UTF-8 text without control characters, at most %d bytes", KEY_LABEL_MAX - 1);
 		return RC_INVALID;
 	}
-	if ((rc = key_ask(a, site, NULL, NULL, ret_reason, why)) != RC_OK)
+	if ((rc = key_ask(a, &k->ref, NULL, ret_reason, why)) != RC_OK)
 		return rc;
-	sweep(a);              /* a slot whose time is over is free */
+	admin_sweep(a);        /* a slot whose time is over is free */
 	k->key = &made;
 	rc = key_change_run(a, &c, NULL, ret_reason, why);
 	if (rc == RC_OK)
@@ -132,17 +138,17 @@ enum rc admin_key_create(struct admin *a, const char *site, const char *label, s
                          enum reason *ret_reason,
                          struct why *why)
 {
-	struct key_change k = { .label = label };
+	struct key_change k = { .ref.site = site, .label = label };
 
-	return create(a, "create", site, &k, ret_key, ret_reason, why);
+	return create(a, "create", &k, ret_key, ret_reason, why);
 }
 
 enum rc admin_key_import(struct admin *a, const char *site, const char *label, const struct secret *secret,
                          struct key *ret_key, enum reason *ret_reason, struct why *why)
 {
-	struct key_change k = { .label = label, .secret = secret };
+	struct key_change k = { .ref.site = site, .label = label, .secret = secret };
 
-	return create(a, "import", site, &k, ret_key, ret_reason, why);
+	return create(a, "import", &k, ret_key, ret_reason, why);
 }
 
 /* ---- rotate ---- */
@@ -161,15 +167,15 @@ static const struct key *only_active(const struct keyring *ring, uint64_t now)
 }
 
 /* Which key a rotation replaces: the one named, else the only active one. */
-static enum rc rotate_find(struct admin *a, struct txn *vault, const char *site, const char *kid, struct key *ret,
+static enum rc rotate_find(struct admin *a, struct txn *vault, const struct key_ref *k, struct key *ret,
                            enum reason *ret_reason)
 {
 	struct keyring ring = { 0 };
 	const struct key *old;
-	enum rc rc = key_require(a, vault, site, kid, &ring, ret_reason);
+	enum rc rc = key_require(a, vault, k, &ring, ret_reason);
 
 	if (rc == RC_OK) {
-		old = kid ? ring_find(&ring, kid) : only_active(&ring, clock_s());
+		old = k->kid ? ring_find(&ring, k->kid) : only_active(&ring, clock_s());
 		if (old)
 			*ret = *old;
 		else
@@ -194,7 +200,7 @@ static enum rc rotate_run(struct admin *a, struct txn *vault, struct change *c, 
 	struct rotation *r = k->rotation;
 	uint64_t now = clock_s();
 	struct key old;
-	enum rc rc = rotate_find(a, vault, c->site, k->kid, &old, ret_reason);
+	enum rc rc = rotate_find(a, vault, &k->ref, &old, ret_reason);
 
 	if (rc != RC_OK)
 		return rc;
@@ -211,11 +217,12 @@ static enum rc rotate_run(struct admin *a, struct txn *vault, struct change *c, 
 }
 
 /* An ambiguous command is one wrongly written: said before anything is recorded. */
-static enum rc rotate_ask(struct admin *a, struct change *c, const char *kid, enum reason *ret_reason, struct why *why)
+static enum rc rotate_ask(struct admin *a, struct change *c, const struct key_ref *k, enum reason *ret_reason,
+                          struct why *why)
 {
 	struct txn *vault = txn_read(a->store, ENV_VAULT);
 	struct key old;
-	enum rc rc = rotate_find(a, vault, c->site, kid, &old, ret_reason);
+	enum rc rc = rotate_find(a, vault, k, &old, ret_reason);
 
 	txn_abort(vault);
 	if (rc == RC_OK && !change_member(c, "replaces", json_string(old.kid)))
@@ -225,16 +232,16 @@ static enum rc rotate_ask(struct admin *a, struct change *c, const char *kid, en
 	return rc;
 }
 
-enum rc admin_key_rotate(struct admin *a, const char *site, const char *kid, uint64_t grace_s, struct rotation *ret,
+enum rc admin_key_rotate(struct admin *a, const struct key_ref *k, uint64_t grace_s, struct rotation *ret,
                          enum reason *ret_reason, struct why *why)
 {
 	struct rotation made = { 0 };
-	struct key_change k = { .rotation = &made, .kid = kid, .grace = grace_s };
-	struct change c = { .name = "rotate", .site = site, .run = rotate_run, .arg = &k };
+	struct key_change change = { .ref = *k, .rotation = &made, .grace = grace_s };
+	struct change c = { .name = "rotate", .site = k->site, .run = rotate_run, .arg = &change };
 	enum rc rc;
 
-	sweep(a);
-	if ((rc = rotate_ask(a, &c, kid, ret_reason, why)) != RC_OK)
+	sweep_before(a, &change.ref);
+	if ((rc = rotate_ask(a, &c, &change.ref, ret_reason, why)) != RC_OK)
 		return rc;
 	rc = key_change_run(a, &c, NULL, ret_reason, why);
 	if (rc == RC_OK)
@@ -252,7 +259,7 @@ static enum rc retire_run(struct admin *a, struct txn *vault, struct change *c, 
 	uint64_t now = clock_s(), at = k->at > now ? k->at : now;
 	struct keyring ring = { 0 };
 	bool last = false;
-	enum rc rc = key_require(a, vault, c->site, c->kid, &ring, ret_reason);
+	enum rc rc = key_require(a, vault, &k->ref, &ring, ret_reason);
 
 	if (rc == RC_OK) {
 		last = is_last(&ring, c->kid, at, now);
@@ -268,25 +275,26 @@ static enum rc retire_run(struct admin *a, struct txn *vault, struct change *c, 
 	return retire_at(a, vault, c->site, c->kid, at, now, ret_reason);
 }
 
-enum rc admin_key_retire(struct admin *a, const char *site, const char *kid, uint64_t at_s, bool last_too,
+enum rc admin_key_retire(struct admin *a, const struct key_ref *k, uint64_t at_s, bool last_too,
                          enum reason *ret_reason, struct why *why)
 {
-	struct key_change k = { .at = at_s, .last_too = last_too };
-	struct change c = { .name = at_s ? "schedule" : "retire", .site = site, .run = retire_run, .arg = &k,
+	struct key_change change = { .ref = *k, .at = at_s, .last_too = last_too };
+	struct change c = { .name = at_s ? "schedule" : "retire", .site = k->site, .run = retire_run, .arg = &change,
 	                    .urgent = at_s == 0 };
-	enum rc rc = key_ask(a, site, kid, &k, ret_reason, why);
+	enum rc rc = key_ask(a, k, &change, ret_reason, why);
 
 	if (rc != RC_OK)
 		return rc;
 	if (at_s && !seconds_member(&c, "retire_at", at_s))
 		return RC_NOMEM;
-	return key_change_run(a, &c, kid, ret_reason, why);
+	return key_change_run(a, &c, k->kid, ret_reason, why);
 }
 
 static enum rc keep_run(struct admin *a, struct txn *vault, struct change *c, enum reason *ret_reason)
 {
+	const struct key_change *change = c->arg;
 	struct keyring ring = { 0 };
-	enum rc rc = key_require(a, vault, c->site, c->kid, &ring, ret_reason);
+	enum rc rc = key_require(a, vault, &change->ref, &ring, ret_reason);
 
 	if (rc == RC_OK) {
 		const struct key *k = ring_find(&ring, c->kid);
@@ -298,10 +306,11 @@ static enum rc keep_run(struct admin *a, struct txn *vault, struct change *c, en
 	return rc != RC_OK ? rc : keyring_schedule(a->store, vault, c->site, c->kid, 0, clock_s(), ret_reason);
 }
 
-enum rc admin_key_keep(struct admin *a, const char *site, const char *kid, enum reason *ret_reason, struct why *why)
+enum rc admin_key_keep(struct admin *a, const struct key_ref *k, enum reason *ret_reason, struct why *why)
 {
-	struct change c = { .name = "keep", .site = site, .run = keep_run };
-	enum rc rc = key_ask(a, site, kid, NULL, ret_reason, why);
+	struct key_change change = { .ref = *k };
+	struct change c = { .name = "keep", .site = k->site, .run = keep_run, .arg = &change };
+	enum rc rc = key_ask(a, k, NULL, ret_reason, why);
 
-	return rc != RC_OK ? rc : key_change_run(a, &c, kid, ret_reason, why);
+	return rc != RC_OK ? rc : key_change_run(a, &c, k->kid, ret_reason, why);
 }

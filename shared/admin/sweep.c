@@ -43,22 +43,36 @@ static size_t keys_due(struct admin *a, struct key_name ret[SWEEP_MAX])
 	return count;
 }
 
+/* true: it deleted the key's secret, and so moved the ring on by one version. */
+static bool expire(struct admin *a, const struct key_name *due)
+{
+	struct change c = { .event = AUDIT_EVENT_KEY, .name = "expire", .site = due->site, .urgent = true,
+	                    .run = expire_run };
+	enum reason reason;
+	enum rc rc;
+
+	memcpy(c.kid, due->kid, sizeof(c.kid));
+	rc = change_run(a, &c, &reason, NULL);
+	if (rc != RC_OK && rc != RC_REFUSED)
+		why_set(&a->notice, "key %s of site %s is past its time, but its secret could not be deleted: %s",
+		        due->kid, due->site, rc_text(rc));
+	return rc == RC_OK;
+}
+
 /* Never waits for the ledger and never stops the command it precedes: a key past its time does not verify anyhow. */
-void sweep(struct admin *a)
+void sweep_before(struct admin *a, struct key_ref *k)
 {
 	struct key_name due[SWEEP_MAX];
 	size_t count = a->read_only ? 0 : keys_due(a, due);
-	enum reason reason;
 
-	for (size_t i = 0; i < count; i++) {
-		struct change c = { .event = AUDIT_EVENT_KEY, .name = "expire", .site = due[i].site, .urgent = true,
-		                    .run = expire_run };
-		enum rc rc;
+	for (size_t i = 0; i < count; i++)
+		if (expire(a, &due[i]) && k->ring && strcmp(due[i].site, k->site) == 0)
+			k->ring++;
+}
 
-		memcpy(c.kid, due[i].kid, sizeof(c.kid));
-		rc = change_run(a, &c, &reason, NULL);
-		if (rc != RC_OK && rc != RC_REFUSED)
-			why_set(&a->notice, "key %s of site %s is past its time, but its secret could not be deleted: %s",
-			        due[i].kid, due[i].site, rc_text(rc));
-	}
+void admin_sweep(struct admin *a)
+{
+	struct key_ref none = { .site = "" };
+
+	sweep_before(a, &none);
 }

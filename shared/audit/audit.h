@@ -113,7 +113,7 @@ bool audit_space_left(const struct store_space *s, enum audit_writer w);
 /* ---- reading it back ---- */
 
 struct audit_filter {
-	const char *site, *action, *subject;         /* NULL: any. subject: "h1:..." */
+	const char *site, *action, *subject, *remote, *kid;  /* NULL: any. subject: "h1:...", remote: the network as recorded */
 	bool has_outcome; enum audit_outcome outcome;
 	enum reason reason;                          /* REASON_NONE: any */
 	bool has_after; uint64_t after;              /* seq greater than this */
@@ -126,5 +126,11 @@ struct audit_filter {
 typedef bool (*audit_each)(uint64_t seq, struct span line, const json_t *record, void *arg);
 enum rc audit_scan(struct txn *ledger, const struct audit_filter *f, uint64_t from, size_t max_rows, audit_each each, void *arg,
                    uint64_t *ret_next, bool *ret_end) MUST_CHECK;
+/* The same, newest first, from the record before `before` (UINT64_MAX: from the newest) down to the oldest, or to the one after
+ * filter.after. *ret_next: the seq to go on before. */
+enum rc audit_scan_back(struct txn *ledger, const struct audit_filter *f, uint64_t before, size_t max_rows, audit_each each, void *arg,
+                        uint64_t *ret_next, bool *ret_end) MUST_CHECK;
+/* The stored line of one record, borrowed. false: there is none. */
+bool audit_get(struct txn *ledger, uint64_t seq, struct span *ret_line);
 
 #endif

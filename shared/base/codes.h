@@ -95,6 +95,7 @@ enum rc {
 	X(KEY_GONE,		"key_gone",		0,	"That key is retired and its secret deleted.") \
 	X(KEY_LAST,		"key_last",		0,	"That is the last key that verifies; say --yes to retire it.") \
 	X(KEY_AMBIGUOUS,	"key_ambiguous",	0,	"The ring has none or several active keys; name one.") \
+	X(RING_CHANGED,		"ring_changed",		0,	"The ring has changed since it was shown; look again.") \
 	X(SECRET_INVALID,	"secret_invalid",	0,	"The secret is shorter than 32 or longer than 512 bytes, has a NUL, or its checksum is wrong.") \
 	X(ACTIONS_INVALID,	"actions_invalid",	0,	"The actions file has mistakes.") \
 	X(DOCUMENT_INVALID,	"document_invalid",	0,	"A line of the documents file has mistakes.") \

@@ -47,6 +47,17 @@ bool utf8_valid(struct span s)
 	return true;
 }
 
+size_t utf8_put(char out[4], uint32_t cp)
+{
+	static const uint8_t lead[] = { 0, 0, 0xc0, 0xe0, 0xf0 };
+	size_t size = cp < 0x80 ? 1 : cp < 0x800 ? 2 : cp < 0x10000 ? 3 : 4;
+
+	for (size_t i = size - 1; i > 0; i--, cp >>= 6)
+		out[i] = (char)(0x80U | (cp & 0x3fU));
+	out[0] = (char)(lead[size] | cp);
+	return size;
+}
+
 struct range {
 	uint32_t first, last;
 };

@@ -13,6 +13,8 @@
 #define UTF8_BAD UINT32_MAX
 uint32_t utf8_next(const uint8_t **at, const uint8_t *end);
 bool     utf8_valid(struct span s);
+/* The other way: one code point's bytes, not terminated; returns how many. cp <= 0x10ffff and no surrogate. */
+size_t   utf8_put(char out[4], uint32_t cp);
 
 /* C0, DEL, C1, line and paragraph separators. */
 bool text_is_control(uint32_t cp);

@@ -80,7 +80,7 @@ void key_done(struct key *k);        /* wipes */
 
 /* ---- last use and counts: kept in memory, written with others' commits, never per request ---- */
 
-struct key_use { uint64_t last_used_at; uint64_t uses_1h, uses_24h; };    /* seconds; 0: never */
+struct key_use { uint64_t last_used_at; uint64_t uses_1m, uses_1h, uses_24h; };    /* seconds; 0: never. 1m: the last minute, by share of two */
 struct use_counter;                                                       /* one per process; thread-safe */
 struct use_counter *use_counter_new(void);
 void    use_counter_free(struct use_counter *u);

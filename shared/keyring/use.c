@@ -112,6 +112,20 @@ static uint64_t window_sum(const struct window *w, uint64_t now)
 	return sum;
 }
 
+static uint64_t window_at(const struct window *w, uint64_t number)
+{
+	return number <= w->newest && w->newest - number < w->count ? w->bucket[number % w->count] : 0;
+}
+
+/* Uses in the last 60 s: this minute's, and of those of the minute before the share of it that is not yet 60 s ago. */
+static uint64_t last_minute(const struct window *minutes, uint64_t now_s)
+{
+	uint64_t minute = now_s / 60, share = 60 - now_s % 60;
+	uint64_t before = minute > 0 ? window_at(minutes, minute - 1) : 0;
+
+	return window_at(minutes, minute) + (before * share + 30) / 60;
+}
+
 void key_use_get(struct txn *ledger, const char *site, const char *kid, uint64_t now_s, struct key_use *ret)
 {
 	char key[SITE_KID_MAX];
@@ -120,6 +134,7 @@ void key_use_get(struct txn *ledger, const char *site, const char *kid, uint64_t
 
 	row_read(ledger, span_of(key, size), &r);
 	ret->last_used_at = r.last_used_at < now_s ? r.last_used_at : now_s;
+	ret->uses_1m = last_minute(&r.minutes, now_s);
 	ret->uses_1h = window_sum(&r.minutes, now_s / 60);
 	ret->uses_24h = window_sum(&r.hours, now_s / 3600);
 }

@@ -39,6 +39,18 @@ unsigned path_space_warning(struct path *p);
 /* Is this process beyond repair (store.h, writer_stats.broken)? It should end, for its supervisor to start another. */
 bool path_broken(struct path *p);
 
+/* A row of the ledger's table of live workers, which each writes every 10 s. Hostile input: a worker that was taken over may
+ * write any. */
+#define WORKER_VERSION_MAX 33
+struct worker_row {
+	uint64_t pid, beat_s, started_at;      /* seconds */
+	uint32_t threads;
+	char version[WORKER_VERSION_MAX];      /* outside text */
+	bool this_boot;
+};
+/* At most max rows; returns how many. */
+size_t worker_rows(struct txn *ledger, struct worker_row *ret, size_t max);
+
 /* For /v1/health: vault readable, ledger writable, space left. */
 struct path_health { bool vault, ledger, space; unsigned space_percent; };
 void path_health(struct path *p, struct path_thread *t, struct path_health *ret);

@@ -200,26 +200,19 @@ enum rc site_get(struct txn *vault, struct span id, struct site *ret)
 	return rc == RC_OK ? decode(id, row, ret) : rc;
 }
 
-void site_each(struct txn *vault, const char *from, bool (*each)(const struct site *s, void *arg), void *arg)
+enum rc site_brief(struct span key, struct span row, struct site_brief *ret)
 {
-	struct span key, row;
-	struct walk w;
-	bool more;
+	struct dec d = dec_of(row);
+	uint8_t format = dec_u8(&d);
+	struct site_brief b = { .name = dec_bytes(&d) };
 
-	walk_begin(&w, vault, DB_SITES);
-	more = from && *from ? walk_seek(&w, span_str(from), &key, &row) : walk_next(&w, &key, &row);
-	while (more) {
-		struct site s;
-		enum rc rc;
-
-		site_init(&s);
-		rc = decode(key, row, &s);
-		if (rc != RC_OK)
-			txn_fail(vault, rc);
-		more = rc == RC_OK && each(&s, arg) && walk_next(&w, &key, &row);
-		site_done(&s);
-	}
-	walk_end(&w);
+	b.plan = (enum plan)dec_u8(&d);
+	if (d.bad || format != ROW_FORMAT || !site_id_valid(key) || b.name.size >= SITE_TEXT_MAX ||
+	    (size_t)b.plan >= ARRAY_LEN(plan_names))
+		return RC_CORRUPT;
+	memcpy(b.id, key.data, key.size);
+	*ret = b;
+	return RC_OK;
 }
 
 /* ---- the head ---- */

@@ -54,7 +54,9 @@ enum rc site_add(struct txn *vault, const struct site *s) MUST_CHECK;
 enum rc site_set(struct txn *vault, const struct site *s) MUST_CHECK;                 /* RC_NOT_FOUND */
 enum rc site_remove(struct txn *vault, const char *id, uint64_t now_s) MUST_CHECK;    /* leaves a tombstone of the id */
 
-/* Sites in id order from `from` (inclusive, may be empty): calls each until it returns false. */
-void site_each(struct txn *vault, const char *from, bool (*each)(const struct site *s, void *arg), void *arg);
+/* What a list shows of a row of DB_SITES, without decoding the rest of it: a list looks at many. name is borrowed.
+ * RC_CORRUPT. */
+struct site_brief { char id[SITE_ID_MAX]; struct span name; enum plan plan; };
+enum rc site_brief(struct span key, struct span row, struct site_brief *ret) MUST_CHECK;
 
 #endif

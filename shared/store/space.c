@@ -1,4 +1,4 @@
-/* space.c -- how full the ledger is, whether its file is still the one we have open, and who has died reading it. */
+/* space.c -- how full the environments are, and whether their files are still the ones we have open. */
 #include "store/store-private.h"
 
 #include <errno.h>
@@ -36,9 +36,14 @@ struct pages {
 	uint64_t in_file, free, size, map;      /* size: bytes of a page; map: bytes */
 };
 
-static enum rc count_pages(struct store *st, struct pages *ret)
+static uint64_t used_bytes(const struct pages *p)
 {
-	struct env_handle *h = &st->envs[ENV_LEDGER];
+	return (p->in_file - (p->free < p->in_file ? p->free : p->in_file)) * p->size;
+}
+
+static enum rc count_pages(struct store *st, enum env env, struct pages *ret)
+{
+	struct env_handle *h = &st->envs[env];
 	struct pages p = { 0 };
 	MDB_txn *txn = NULL;
 	MDB_envinfo info;
@@ -62,20 +67,29 @@ static enum rc count_pages(struct store *st, struct pages *ret)
 /* Free pages within the file are room too: without them a full disk would stay full after a prune. */
 enum rc store_space(struct store *st, struct store_space *ret)
 {
-	uint64_t used, room;
+	uint64_t room;
 	struct pages p = { 0 };
 	struct statvfs fs;
 	enum rc rc;
 
-	if ((rc = count_pages(st, &p)) != RC_OK)
+	if ((rc = count_pages(st, ENV_LEDGER, &p)) != RC_OK)
 		return rc;
 	if (statvfs(st->paths.ledger, &fs) != 0)
 		return RC_IO;
-	used = (p.in_file - (p.free < p.in_file ? p.free : p.in_file)) * p.size;
 	room = p.in_file * p.size + (uint64_t)fs.f_bavail * fs.f_frsize;
-	ret->used = used;
+	ret->used = used_bytes(&p);
 	ret->limit = room < p.map ? room : p.map;
 	return RC_OK;
+}
+
+enum rc store_used(struct store *st, enum env env, uint64_t *ret)
+{
+	struct pages p = { 0 };
+	enum rc rc = count_pages(st, env, &p);
+
+	if (rc == RC_OK)
+		*ret = used_bytes(&p);
+	return rc;
 }
 
 static bool is_still(const char *dir, const char *name, dev_t device, ino_t inode)
@@ -108,14 +122,4 @@ static bool env_replaced(const struct env_handle *h, const char *dir)
 bool store_replaced(const struct store *st, enum env env)
 {
 	return env_replaced(&st->envs[env], env == ENV_VAULT ? st->paths.vault : st->paths.ledger);
-}
-
-int store_reader_check(struct store *st)
-{
-	int dead, all = 0;
-
-	for (size_t env = 0; env < ENV_COUNT; env++)
-		if (mdb_reader_check(st->envs[env].mdb, &dead) == 0)
-			all += dead;
-	return all;
 }

@@ -199,6 +199,13 @@ enum rc store_space(struct store *st, struct store_space *ret) MUST_CHECK;
 /* Has the file under the open environment been replaced or removed? */
 bool store_replaced(const struct store *st, enum env env);
 
+/* Bytes of the environment's file in use (not its free pages). */
+enum rc store_used(struct store *st, enum env env, uint64_t *ret) MUST_CHECK;
+
+/* The reader table: slots in use, how many there are, and how many commits the oldest snapshot is behind the newest. */
+struct store_readers { unsigned used, max; uint64_t behind; };
+enum rc store_readers(struct store *st, enum env env, struct store_readers *ret) MUST_CHECK;
+
 /* Clears reader slots of dead processes; returns how many. Every 30 s, and by itself on a full table. */
 int store_reader_check(struct store *st);
 

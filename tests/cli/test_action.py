@@ -76,7 +76,9 @@ def test_parameters_cannot_smuggle_other_members(acme):
 
 def test_the_key_uses_of_a_run_are_counted(acme, token_file):
     acme.data.run("action", "run", "acme", "list_notes", "--token-file", token_file)
-    assert acme.data.run("key", "list", "acme", "--json").json[0]["uses_1h"] == 1
+    row, = acme.data.run("key", "list", "acme", "--json").json
+    assert row["uses_1m"] == row["uses_1h"] == row["uses_24h"] == 1
+    assert "verified 1 token in the last hour" in acme.data.run("key", "list", "acme").out
 
 
 # ---- documents ----

@@ -33,9 +33,15 @@ def test_create_shows_kid_and_secret_once(acme):
     for args in (["key", "list", "acme"], ["key", "list", "acme", "--json"], ["audit", "export"], ["site", "show", "acme"]):
         assert not SECRET.search(acme.data.run(*args).out)
     row = keys(acme.data)[made["kid"]]
-    assert set(row) == {"kid", "label", "state", "fingerprint", "created_at", "retire_at", "last_used_at", "uses_1h", "uses_24h"}
+    assert set(row) == {"kid", "label", "state", "fingerprint", "created_at", "retire_at", "last_used_at", "uses_1m",
+                        "uses_1h", "uses_24h"}
     assert row["label"] == "shop" and row["retire_at"] is None and row["last_used_at"] is None
     assert re.fullmatch("[0-9a-f]{8}", row["fingerprint"])
+
+
+def test_list_for_people_says_what_retiring_a_key_would_mean(acme):
+    kid = acme.add_key("--label", "shop")
+    assert re.search(rf"^{kid} .*never used: safe to retire +shop$", acme.data.run("key", "list", "acme").out, re.M)
 
 
 def test_create_for_people_prints_both_on_stdout(acme):
@@ -283,8 +289,8 @@ def test_many_creators_at_once_never_make_a_fourth(acme):
 
 # ---- a terminal is asked ----
 
-def at_a_terminal(answer, *args):
-    """Runs the command on a pseudo-terminal and types answer when it asks."""
+def at_a_terminal(answer, *args, meanwhile=lambda: None):
+    """Runs the command on a pseudo-terminal and types answer when it asks: the exit code, and what it said."""
     main, side = os.openpty()
     run = subprocess.Popen([program("postern"), *map(str, args)], stdin=side, stderr=side, stdout=subprocess.PIPE,
                            env=environment(), start_new_session=True)
@@ -292,17 +298,32 @@ def at_a_terminal(answer, *args):
     said = b""
     while b"to go on: " not in said:
         said += os.read(main, 4096)
+    meanwhile()
     os.write(main, answer.encode() + b"\n")
     run.stdout.read()
     code = run.wait(timeout=60)
+    said += os.read(main, 4096)
     os.close(main)
-    return code
+    return code, said.decode()
 
 
 def test_a_terminal_is_asked_for_the_kid_and_anything_else_is_no(acme):
     kid = acme.add_key()
     retire = ["key", "retire", "acme", kid, "--now", "--data", acme.data.path]
-    assert at_a_terminal("yes", *retire) == 1
+    assert at_a_terminal("yes", *retire)[0] == 1
     assert keys(acme.data)[kid]["state"] == "active"
-    assert at_a_terminal(kid, *retire) == 0
+    code, said = at_a_terminal(kid, *retire)
+    assert code == 0 and "never used" in said
     assert keys(acme.data)[kid]["state"] == "retired"
+
+
+def test_the_answer_holds_only_for_the_ring_that_was_asked_about(acme):
+    kid = acme.add_key()
+    for change in (["create", "acme"], ["retire", "acme", kid, "--in", "1h", "--yes"], ["keep", "acme", kid]):
+        code, said = at_a_terminal(kid, "key", "retire", "acme", kid, "--in", "2h", "--data", acme.data.path,
+                                   meanwhile=lambda change=change: acme.data.run("key", *change))
+        assert code == 1 and "ring_changed" in said, said
+        for other in [k for k, row in keys(acme.data).items() if k != kid and row["state"] != "retired"]:
+            acme.data.run("key", "retire", "acme", other, "--now")
+    assert keys(acme.data)[kid]["state"] == "active"
+    assert not acme.data.audit(event="key", reason="ring_changed")          # refused before anything was recorded

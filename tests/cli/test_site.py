@@ -1,7 +1,11 @@
 """postern site."""
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+
+from lib.programs import wait_until
+from lib.vault import damage_rows
 
 
 def test_every_setting_is_kept_and_shown(data):
@@ -91,10 +95,64 @@ def test_list_is_whole_and_in_order_beyond_one_slice(data):
         data.run("site", "add", name)
     assert [s["site"] for s in data.run("site", "list", "--json").json] == sorted(names)
     assert [line.split()[0] for line in data.run("site", "list").out.splitlines()[1:]] == sorted(names)
+    some = [name for name in sorted(names) if "s1" in name]
+    assert [s["site"] for s in data.run("site", "list", "--match", "S1", "--json").json] == some
+    assert len(some) > 10
 
 
 def test_a_list_of_nothing_is_an_empty_document(data):
     assert data.run("site", "list", "--json").json == []
+
+
+def test_a_list_tells_of_settings_keys_and_events(data):
+    data.add_site("acme", "--name", "Äcme")
+    data.run("site", "add", "other", "--plan", "free")
+    first, second = data.run("site", "list", "--json").json
+    shown = data.run("site", "show", "acme", "--json").json
+    made = data.audit(site="acme")[-1]["time"] // 1_000_000
+    assert first == {**shown, "keys_active": 1, "keys_retiring": 0, "verified_1m": 0, "blocked_1m": 0, "last_event": made}
+    assert second["site"] == "other" and second["keys_active"] == 0 and second["plan"] == "free"
+    data.sites["acme"].rotate()
+    data.sites["acme"].add_key()
+    first, _ = data.run("site", "list", "--json").json
+    assert (first["keys_active"], first["keys_retiring"]) == (2, 1)
+    line = data.run("site", "list", "--match", "ACME").out.splitlines()[1]
+    assert line.split()[:2] == ["acme", "pro"] and "3 of 3" in line and line.endswith("Äcme")
+
+
+def test_a_list_counts_the_last_minute(data, site, http):
+    data.run("site", "add", "quiet")
+    for _ in range(3):
+        assert http.identity(site.name, site.token()).status == 200
+    for _ in range(2):
+        assert http.identity(site.name, "x.y.z").status == 401
+
+    def counted():
+        listed = data.run("site", "list", "--json").json[0]
+        return listed if listed["verified_1m"] == 3 else None
+    listed = wait_until(counted, "the uses to be counted")
+    assert listed["site"] == "acme" and listed["blocked_1m"] == 2
+    assert abs(listed["last_event"] - time.time()) < 60
+    quiet = data.run("site", "list", "--match", "quiet", "--json").json
+    assert [(s["verified_1m"], s["blocked_1m"]) for s in quiet] == [(0, 0)]
+
+
+def test_a_match_is_in_the_id_or_the_name(data):
+    data.run("site", "add", "acme", "--name", "Corner Shop")
+    data.run("site", "add", "shop-2")
+    data.run("site", "add", "zoo")
+    for text, found in (("SHOP", ["acme", "shop-2"]), ("corner s", ["acme"]), ("nothing", []), ("", ["acme", "shop-2", "zoo"])):
+        assert [s["site"] for s in data.run("site", "list", "--match", text, "--json").json] == found
+    assert data.run("site", "list", "--match", "nothing").out.splitlines()[1:] == []
+
+
+def test_a_ring_that_cannot_be_read_hides_no_site(data, site):
+    data.add_site("other")
+    assert damage_rows(data, "rings", b"acme") == 1
+    first, second = data.run("site", "list", "--json").json
+    assert (first["site"], first["keys_active"], first["keys_retiring"]) == ("acme", None, None)
+    assert (second["site"], second["keys_active"]) == ("other", 1)
+    assert data.run("site", "list").out.splitlines()[1].split()[:3] == ["acme", "pro", "?"]
 
 
 def test_changes_are_recorded_by_the_names_of_settings_never_their_values(data):

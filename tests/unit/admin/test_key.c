@@ -61,9 +61,12 @@ static size_t record_count(struct tmpadmin *t)
 	assert_int_equal((t)->reason, code); \
 } while (0)
 
+/* As the ring is now. */
+#define REF(kid) (&(struct key_ref){ "acme", kid, 0 })
+
 static enum rc retire(struct tmpadmin *t, const char *kid, uint64_t at, bool last_too)
 {
-	return admin_key_retire(t->a, "acme", kid, at, last_too, &t->reason, &t->why);
+	return admin_key_retire(t->a, REF(kid), at, last_too, &t->reason, &t->why);
 }
 
 /* As if the clock had passed the time since: the ring's row is made by its own module, only earlier. */
@@ -123,7 +126,7 @@ static void names_nobody_has_are_refused_without_a_record(void **st)
 	REFUSED(t, admin_key_create(t->a, "../x", NULL, &k, &t->reason, &t->why), REASON_SITE_UNKNOWN);
 	REFUSED(t, retire(t, "k_aaaaaaaa", 0, true), REASON_KEY_UNKNOWN);
 	REFUSED(t, retire(t, "a kid far longer than any kid may ever be", 0, true), REASON_KEY_UNKNOWN);
-	REFUSED(t, admin_key_keep(t->a, "acme", "", &t->reason, &t->why), REASON_KEY_UNKNOWN);
+	REFUSED(t, admin_key_keep(t->a, REF(""), &t->reason, &t->why), REASON_KEY_UNKNOWN);
 	assert_int_equal(record_count(t), before);
 }
 
@@ -147,7 +150,7 @@ static void a_rotation_that_cannot_be_leaves_the_old_key_alone(void **st)
 
 	for (size_t i = 0; i < RING_MAX; i++)
 		create(t, kid);
-	REFUSED(t, admin_key_rotate(t->a, "acme", kid, 3600, &made, &t->reason, &t->why), REASON_RING_FULL);
+	REFUSED(t, admin_key_rotate(t->a, REF(kid), 3600, &made, &t->reason, &t->why), REASON_RING_FULL);
 	assert_int_equal(row_of(t, kid).key.retire_at, 0);
 	assert_null(made.created.secret);
 }
@@ -159,10 +162,10 @@ static void a_rotation_needs_a_name_unless_one_key_is_active(void **st)
 	char kid[KID_MAX];
 	size_t before = record_count(t);
 
-	REFUSED(t, admin_key_rotate(t->a, "acme", NULL, 3600, &made, &t->reason, &t->why), REASON_KEY_AMBIGUOUS);
+	REFUSED(t, admin_key_rotate(t->a, REF(NULL), 3600, &made, &t->reason, &t->why), REASON_KEY_AMBIGUOUS);
 	assert_int_equal(record_count(t), before);
 	create(t, kid);
-	assert_int_equal(admin_key_rotate(t->a, "acme", NULL, 3600, &made, &t->reason, &t->why), RC_OK);
+	assert_int_equal(admin_key_rotate(t->a, REF(NULL), 3600, &made, &t->reason, &t->why), RC_OK);
 	assert_string_equal(made.retiring, kid);
 	assert_int_equal(row_of(t, kid).state, KEY_RETIRING);
 	assert_int_equal(row_of(t, made.created.kid).state, KEY_ACTIVE);
@@ -236,8 +239,8 @@ static void a_key_past_its_time_cannot_be_kept_or_rotated(void **st)
 	create(t, kid);
 	create(t, other);
 	schedule_in_the_past(t, kid);
-	REFUSED(t, admin_key_keep(t->a, "acme", kid, &t->reason, &t->why), REASON_KEY_GONE);
-	REFUSED(t, admin_key_rotate(t->a, "acme", kid, 3600, &made, &t->reason, &t->why), REASON_KEY_GONE);
+	REFUSED(t, admin_key_keep(t->a, REF(kid), &t->reason, &t->why), REASON_KEY_GONE);
+	REFUSED(t, admin_key_rotate(t->a, REF(kid), 3600, &made, &t->reason, &t->why), REASON_KEY_GONE);
 }
 
 static void who_only_reads_changes_nothing(void **st)

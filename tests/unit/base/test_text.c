@@ -108,6 +108,22 @@ static void utf8_has_one_spelling_each(void **state)
 		assert_true(utf8_valid(span_str(good[i])));
 }
 
+static void every_character_is_put_as_it_is_read(void **state)
+{
+	(void)state;
+	for (uint32_t cp = 0; cp <= 0x10ffff; cp++) {
+		char bytes[4];
+		const uint8_t *at = (const uint8_t *)bytes;
+		size_t size;
+
+		if (cp >= 0xd800 && cp <= 0xdfff)
+			continue;
+		size = utf8_put(bytes, cp);
+		assert_int_equal(utf8_next(&at, at + size), cp);
+		assert_ptr_equal(at, bytes + size);
+	}
+}
+
 static void a_bad_byte_costs_one_byte(void **state)
 {
 	static const uint8_t text[] = { 0xe2, 0x82, 'a' };
@@ -174,6 +190,7 @@ int main(void)
 		cmocka_unit_test(a_cut_never_splits_a_character),
 		cmocka_unit_test(text_that_just_fits_is_not_cut),
 		cmocka_unit_test(utf8_has_one_spelling_each),
+		cmocka_unit_test(every_character_is_put_as_it_is_read),
 		cmocka_unit_test(a_bad_byte_costs_one_byte),
 		cmocka_unit_test(names_are_cleaned_and_trimmed),
 		cmocka_unit_test(a_long_name_is_cut_on_a_character),

@@ -39,13 +39,25 @@ static void flush(struct store *st, struct use_counter *u)
 static void assert_use(struct store *st, const char *site, uint64_t at, uint64_t last, uint64_t in_1h, uint64_t in_24h)
 {
 	struct txn *t = txn_read(st, ENV_LEDGER);
-	struct key_use use = { 9, 9, 9 };
+	struct key_use use = { 9, 9, 9, 9 };
 
 	key_use_get(t, site, KID, at, &use);
 	txn_abort(t);
 	assert_int_equal(use.last_used_at, last);
 	assert_int_equal(use.uses_1h, in_1h);
 	assert_int_equal(use.uses_24h, in_24h);
+	assert_true(use.uses_1m <= use.uses_1h);
+}
+
+static uint64_t uses_1m(struct store *st, uint64_t at)
+{
+	struct txn *t = txn_read(st, ENV_LEDGER);
+	struct key_use use = { 9, 9, 9, 9 };
+
+	key_use_get(t, "demo", KID, at, &use);
+	txn_abort(t);
+	assert_true(use.uses_1m <= use.uses_1h);
+	return use.uses_1m;
 }
 
 static void a_key_never_used_counts_nothing(void **state)
@@ -143,6 +155,45 @@ static void uses_leave_the_windows_as_time_passes(void **state)
 	use_counter_free(u);
 }
 
+static void add(struct use_counter *u, uint64_t at, int times)
+{
+	for (int i = 0; i < times; i++)
+		use_counter_add(u, "demo", KID, at);
+}
+
+static void the_last_minute_is_this_one_and_a_share_of_the_one_before(void **state)
+{
+	struct use_counter *u = use_counter_new();
+	uint64_t minute = NOW - NOW % 60;
+
+	assert_int_equal(uses_1m(*state, minute), 0);
+	add(u, minute - 60, 600);
+	add(u, minute, 120);
+	add(u, minute + 60, 7);
+	flush(*state, u);
+	assert_int_equal(uses_1m(*state, minute), 120 + 600);         /* all of the minute before is */
+	assert_int_equal(uses_1m(*state, minute + 15), 120 + 450);
+	assert_int_equal(uses_1m(*state, minute + 59), 120 + 10);
+	assert_int_equal(uses_1m(*state, minute + 60), 7 + 120);      /* and nothing of what lies ahead */
+	assert_int_equal(uses_1m(*state, minute + 90), 7 + 60);
+	assert_int_equal(uses_1m(*state, minute + 120), 7);
+	assert_int_equal(uses_1m(*state, minute + 150), 4);           /* 3.5: to the nearest */
+	assert_int_equal(uses_1m(*state, minute + 180), 0);
+	assert_int_equal(uses_1m(*state, minute + 3600 + 60), 0);     /* the same bucket, an hour later */
+	use_counter_free(u);
+}
+
+static void the_first_minute_there_ever_was_has_none_before_it(void **state)
+{
+	struct use_counter *u = use_counter_new();
+
+	add(u, 5, 3);
+	flush(*state, u);
+	assert_int_equal(uses_1m(*state, 0), 3);
+	assert_int_equal(uses_1m(*state, 60), 3);
+	use_counter_free(u);
+}
+
 static void every_minute_of_a_day_is_counted(void **state)
 {
 	struct use_counter *u = use_counter_new();
@@ -196,6 +247,7 @@ static void a_damaged_row_counts_from_nothing(void **state)
 		txn_put(t, DB_KEY_USE, where, span_of(bytes, size));
 		key_use_get(t, "demo", KID, NOW, &use);
 		assert_true(use.last_used_at <= NOW);
+		assert_int_equal(use.uses_1m, 0);
 		assert_int_equal(use.uses_1h, 0);
 		assert_int_equal(use.uses_24h, 0);
 		if (size < sizeof(bytes))
@@ -220,6 +272,8 @@ int main(void)
 		WITH_STORE(a_job_run_twice_counts_once),
 		WITH_STORE(a_failed_commit_loses_nothing),
 		WITH_STORE(uses_leave_the_windows_as_time_passes),
+		WITH_STORE(the_last_minute_is_this_one_and_a_share_of_the_one_before),
+		WITH_STORE(the_first_minute_there_ever_was_has_none_before_it),
 		WITH_STORE(every_minute_of_a_day_is_counted),
 		WITH_STORE(many_keys_are_counted_apart),
 		WITH_STORE(a_damaged_row_counts_from_nothing),

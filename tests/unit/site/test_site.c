@@ -235,36 +235,47 @@ static void a_removed_id_is_never_given_again(void **state)
 	txn_abort(t);
 }
 
-struct seen {
-	char ids[64];
-	size_t stop_after;
-};
-
-static bool see(const struct site *s, void *arg)
+static void a_list_needs_no_more_than_id_name_and_plan(void **state)
 {
-	struct seen *seen = arg;
+	struct site_brief b;
+	struct span row;
+	struct txn *t;
+	struct site s;
 
-	strcat(seen->ids, s->id);
-	strcat(seen->ids, " ");
-	return --seen->stop_after > 0;
+	make(&s, "demo");
+	s.plan = PLAN_BUSINESS;
+	memcpy(s.name, "The demo", 9);
+	t = txn_write(*state, ENV_VAULT);
+	assert_int_equal(site_add(t, &s), RC_OK);
+	assert_true(txn_get(t, DB_SITES, span_str("demo"), &row));
+	assert_int_equal(site_brief(span_str("demo"), row, &b), RC_OK);
+	assert_string_equal(b.id, "demo");
+	assert_true(span_is(b.name, "The demo"));
+	assert_int_equal(b.plan, PLAN_BUSINESS);
+	txn_abort(t);
+	site_done(&s);
 }
 
-static void sites_are_walked_in_order_from_where_asked(void **state)
+/* Its format, a name of three bytes and its plan, or what is no such row. */
+static void a_row_that_is_no_site_is_listed_as_none(void **state)
 {
-	struct seen all = { "", 99 }, some = { "", 2 }, between = { "", 99 };
-	struct txn *t;
+	static const uint8_t good[] = { 1, 0, 0, 0, 3, 'a', 'b', 'c', PLAN_FREE }, format[] = { 2, 0, 0, 0, 0, PLAN_FREE },
+	                     plan[] = { 1, 0, 0, 0, 0, 3 }, longer[] = { 1, 0xff, 0xff, 0xff, 0xff, 'a', PLAN_FREE };
+	uint8_t huge[5 + SITE_TEXT_MAX + 1] = { 1, 0, 0, SITE_TEXT_MAX >> 8, SITE_TEXT_MAX & 0xff };
+	struct site_brief b;
 
-	add(*state, "cc");
-	add(*state, "a");
-	add(*state, "bb");
-	t = txn_read(*state, ENV_VAULT);
-	site_each(t, "", see, &all);
-	site_each(t, "bb", see, &some);
-	site_each(t, "bc", see, &between);
-	txn_abort(t);
-	assert_string_equal(all.ids, "a bb cc ");
-	assert_string_equal(some.ids, "bb cc ");
-	assert_string_equal(between.ids, "cc ");
+	(void)state;
+	for (size_t n = 0; n <= sizeof(good); n++)
+		assert_int_equal(site_brief(span_str("a"), span_of(good, n), &b), n == sizeof(good) ? RC_OK : RC_CORRUPT);
+	assert_int_equal(site_brief(span_str("a"), span_of(format, sizeof(format)), &b), RC_CORRUPT);
+	assert_int_equal(site_brief(span_str("a"), span_of(plan, sizeof(plan)), &b), RC_CORRUPT);
+	assert_int_equal(site_brief(span_str("a"), span_of(longer, sizeof(longer)), &b), RC_CORRUPT);
+	assert_int_equal(site_brief(span_str("a"), span_of(huge, sizeof(huge)), &b), RC_CORRUPT);
+	assert_int_equal(site_brief(span_str("A"), span_of(good, sizeof(good)), &b), RC_CORRUPT);
+	assert_int_equal(site_brief(span_str(""), span_of(good, sizeof(good)), &b), RC_CORRUPT);
+	huge[3] = 0;
+	huge[4] = 1;
+	assert_int_equal(site_brief(span_str("a"), span_of(huge, sizeof(huge)), &b), RC_OK);
 }
 
 /* Every shortened row, and one with a byte more: an answer, never a read past the end. */
@@ -355,7 +366,8 @@ int main(void)
 		WITH_STORE(each_part_has_a_version_of_its_own),
 		WITH_STORE(a_change_of_no_site_fails_the_transaction),
 		WITH_STORE(a_removed_id_is_never_given_again),
-		WITH_STORE(sites_are_walked_in_order_from_where_asked),
+		WITH_STORE(a_list_needs_no_more_than_id_name_and_plan),
+		cmocka_unit_test(a_row_that_is_no_site_is_listed_as_none),
 		WITH_STORE(a_damaged_row_is_corrupt),
 		WITH_STORE(a_damaged_head_is_no_missing_site),
 		cmocka_unit_test(lists_have_a_limit),

@@ -1,4 +1,4 @@
-/* A full map, a full disk, dead readers: what fails, fails cleanly, and what was stored stays. */
+/* A full map, a full disk, a larger map: what fails, fails cleanly, and what was stored stays. */
 #include "store/store-private.h"
 
 #include "tests/lib/child.h"
@@ -246,107 +246,6 @@ static void a_full_disk_is_no_space_and_recovers(void **state)
 	assert_int_equal(code, 0);
 }
 
-/* ---- readers ---- */
-
-struct holder {
-	const char *dir;
-	unsigned readers;
-};
-
-static int hold_readers(struct child *self, void *arg)
-{
-	const struct holder *h = arg;
-	struct store *st = tmpstore_open(h->dir, STORE_WORKER, NULL, NULL);
-	enum rc rc = st ? RC_OK : RC_IO;
-
-	for (unsigned i = 0; i < h->readers && rc == RC_OK; i++)
-		rc = txn_rc(txn_read(st, ENV_LEDGER));
-	child_say(self, rc == RC_OK ? 'r' : 'x');
-	child_hear(self);
-	return 0;
-}
-
-static void hold(struct child *c, struct store *st, unsigned readers)
-{
-	struct holder h = { .dir = store_dir(st), .readers = readers };
-
-	assert_true(child_start(c, hold_readers, &h));
-	assert_int_equal(child_hear(c), 'r');
-}
-
-static void slots_of_a_killed_process_are_cleared(void **state)
-{
-	struct store *st = tmpstore_new();
-	struct child c;
-
-	(void)state;
-	assert_non_null(st);
-	assert_int_equal(store_reader_check(st), 0);
-	hold(&c, st, 10);
-	assert_int_equal(store_reader_check(st), 0);
-	assert_int_equal(child_kill(&c), 1000 + SIGKILL);
-	assert_in_range(store_reader_check(st), 10, 11);      /* perhaps one of the vault's */
-	assert_int_equal(store_reader_check(st), 0);
-	tmpstore_free(st);
-}
-
-static void a_full_table_of_dead_readers_is_cleared_by_the_next_read(void **state)
-{
-	struct store *st = tmpstore_new();
-	struct child c;
-	struct txn *t;
-
-	(void)state;
-	assert_non_null(st);
-	hold(&c, st, MAX_READERS - 1);
-	t = txn_read(st, ENV_LEDGER);      /* the last slot */
-	assert_int_equal(txn_rc(t), RC_OK);
-	assert_int_equal(txn_end(txn_read(st, ENV_LEDGER)), RC_BUSY);
-	assert_int_equal(child_kill(&c), 1000 + SIGKILL);
-	assert_int_equal(txn_end(txn_read(st, ENV_LEDGER)), RC_OK);
-	txn_abort(t);
-	tmpstore_free(st);
-}
-
-/* A snapshot keeps its pages from being used again; one of a dead process must not. */
-static void pages_held_by_a_dead_reader_are_used_again(void **state)
-{
-	struct store *st = tmpstore_new_with(STORE_ADMIN, 0, MIB);
-	struct writer *w = NULL;
-	struct child c;
-
-	(void)state;
-	assert_non_null(st);
-	hold(&c, st, 1);
-	assert_int_equal(child_kill(&c), 1000 + SIGKILL);
-	assert_int_equal(writer_start(st, &w), RC_OK);
-	for (int i = 0; i < 50; i++)
-		assert_int_equal(writer_call(w, put_big, (void *)"same"), RC_OK);
-	assert_true(writer_stop(w, 1000));
-	tmpstore_free(st);
-}
-
-static void pages_held_by_a_living_reader_are_not(void **state)
-{
-	struct store *st = tmpstore_new_with(STORE_ADMIN, 0, MIB);
-	struct writer *w = NULL;
-	struct child c;
-	enum rc rc = RC_OK;
-
-	(void)state;
-	assert_non_null(st);
-	hold(&c, st, 1);
-	assert_int_equal(writer_start(st, &w), RC_OK);
-	for (int i = 0; i < 50 && rc == RC_OK; i++)
-		rc = writer_call(w, put_big, (void *)"same");
-	assert_int_equal(rc, RC_NOSPACE);
-	child_say(&c, 'q');
-	assert_int_equal(child_wait(&c), 0);
-	assert_int_equal(writer_call(w, put_big, (void *)"same"), RC_OK);
-	assert_true(writer_stop(w, 1000));
-	tmpstore_free(st);
-}
-
 /* ---- a larger map elsewhere ---- */
 
 static int write_past_small_map(struct child *self, void *dir)
@@ -409,6 +308,34 @@ static void space_is_what_is_used_of_what_there_is(void **state)
 	tmpstore_free(st);
 }
 
+static void use_is_told_of_each_environment(void **state)
+{
+	struct store *st = tmpstore_new();
+	uint64_t vault, ledger, after;
+	struct store_space space;
+	struct txn *t;
+
+	(void)state;
+	assert_non_null(st);
+	assert_int_equal(store_used(st, ENV_VAULT, &vault), RC_OK);
+	assert_int_equal(store_used(st, ENV_LEDGER, &ledger), RC_OK);
+	assert_int_equal(store_space(st, &space), RC_OK);
+	assert_int_equal(ledger, space.used);
+	t = txn_write(st, ENV_VAULT);
+	txn_put(t, DB_SITES, span_str("a"), span_of(big, sizeof(big)));
+	assert_int_equal(txn_end(t), RC_OK);
+	assert_int_equal(store_used(st, ENV_VAULT, &after), RC_OK);
+	assert_in_range(after - vault, BIG, 2 * BIG);
+	t = txn_write(st, ENV_VAULT);
+	assert_true(txn_del(t, DB_SITES, span_str("a")));
+	assert_int_equal(txn_end(t), RC_OK);
+	assert_int_equal(store_used(st, ENV_VAULT, &after), RC_OK);
+	assert_in_range(after - vault, 0, BIG / 2);      /* freed pages stay in the file, and are not in use */
+	assert_int_equal(store_used(st, ENV_LEDGER, &after), RC_OK);
+	assert_int_equal(after, ledger);
+	tmpstore_free(st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -417,12 +344,9 @@ int main(void)
 		cmocka_unit_test(a_job_that_does_not_fit_fails_alone),
 		cmocka_unit_test(a_file_that_may_not_grow_is_no_space_and_recovers),
 		cmocka_unit_test(a_full_disk_is_no_space_and_recovers),
-		cmocka_unit_test(slots_of_a_killed_process_are_cleared),
-		cmocka_unit_test(a_full_table_of_dead_readers_is_cleared_by_the_next_read),
-		cmocka_unit_test(pages_held_by_a_dead_reader_are_used_again),
-		cmocka_unit_test(pages_held_by_a_living_reader_are_not),
 		cmocka_unit_test(a_map_that_another_program_outgrew_is_adopted),
 		cmocka_unit_test(space_is_what_is_used_of_what_there_is),
+		cmocka_unit_test(use_is_told_of_each_environment),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
