@@ -20,22 +20,24 @@ all_c  := -std=c11 -D_GNU_SOURCE -Ishared -I. -I$(B) $(warnings) $(hardening) \
           $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) -pthread $(CFLAGS)
 all_ld := -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) -pthread $(LDFLAGS)
 
-# What each program links; the worker knows no curses, the command line no FastCGI.
+# What each program links; only the console knows curses, only the worker FastCGI.
 libs_shared := -ljansson -llmdb -lcrypto -lidn2 -lpcre2-8 -lz -lm
 libs_fcgi   := -lfcgi
+libs_tui    := -lncursesw -ltinfo
 
 shared_src := $(wildcard shared/*/*.c)
 cli_src    := $(wildcard console/cli/*.c)
+tui_src    := $(wildcard console/tui/*.c)
 fcgi_src   := $(wildcard fcgi-app/*.c)
 unit_src   := $(wildcard tests/unit/*/test_*.c)
 testlib_src := $(wildcard tests/lib/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
-programs := $(B)/postern $(B)/postern-fcgi
+programs := $(B)/postern $(B)/postern-fcgi $(B)/postern-console
 units    := $(patsubst %.c,$(B)/%,$(unit_src))
 shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
 
-.PHONY: all units shims unit check-unit check check-all check-trees tidy cppcheck install-deps demo serve clean help FORCE
+.PHONY: all units shims unit check-unit check check-all check-trees tidy cppcheck screens install-deps demo serve clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -56,10 +58,19 @@ $(B)/postern-fcgi: $(call obj,$(fcgi_src)) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $^ $(libs_fcgi) $(libs_shared)
 
+$(B)/postern-console: $(call obj,$(tui_src)) $(B)/libpostern.a
+	echo '  LD   $@'
+	$(CC) $(all_ld) -o $@ $^ $(libs_tui) $(libs_shared)
+
 $(B)/libpostern.a: $(call obj,$(shared_src))
 	echo '  AR   $@'
 	rm -f $@
 	$(AR) rcs $@ $^
+
+# The console's screens are tested without its terminal.
+$(B)/tests/unit/tui/%: $(B)/tests/unit/tui/%.o $(call obj,$(testlib_src) $(filter-out %/main.c,$(tui_src))) $(B)/libpostern.a
+	echo '  LD   $@'
+	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a -lcmocka $(libs_tui) $(libs_shared)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(call obj,$(testlib_src)) $(B)/libpostern.a
 	echo '  LD   $@'
@@ -98,7 +109,7 @@ check-unit: units	## build and run all unit tests, of this tree (SAN=address,und
 
 # The suites of one tree: its unit tests, and the programs behind a real web server and on the command line.
 suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit_src:.c=)) tests/cli tests/http \
-         tests/faults
+         tests/console tests/faults
 checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(call suites,address$(comma)undefined)
 
 check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and the scripts/check-*
@@ -121,7 +132,7 @@ check-trees:
 $(B)/%.tidy: %.c $(B)/%.o .clang-tidy
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- $(filter-out -Werror,$(all_c)) 2>$@.log || { cat $@.log; exit 1; }
 	@mv $@.log $@
-tidy: $(patsubst %.c,$(B)/%.tidy,$(shared_src) $(cli_src) $(fcgi_src))
+tidy: $(patsubst %.c,$(B)/%.tidy,$(shared_src) $(cli_src) $(tui_src) $(fcgi_src))
 
 cppcheck:
 	@mkdir -p $(B)/cppcheck
@@ -129,6 +140,10 @@ cppcheck:
 		--suppressions-list=.cppcheck-suppressions --library=posix --library=.cppcheck.cfg --std=c11 \
 		-D_GNU_SOURCE -D__linux__ -Ishared -I. -I$(B) \
 		--cppcheck-build-dir=$(B)/cppcheck -j2 shared console fcgi-app
+
+screens: $(patsubst %.c,$(B)/%,$(wildcard tests/unit/tui/test_screens*.c))	## write the console's screens anew: their golden files, and those in the README
+	@for t in $^; do POSTERN_WRITE_GOLDEN=1 $$t >$(B)/screens.log 2>&1 || { cat $(B)/screens.log; exit 1; }; done
+	@scripts/check-docs --write
 
 # ---- for people ----
 

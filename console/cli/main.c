@@ -243,7 +243,7 @@ static bool close_admin(struct call *c)
 {
 	struct why notice = { { 0 } };
 
-	if (c->admin && !admin_settle(c->admin, &notice))
+	if (c->admin && !admin_settle(c->admin, SETTLE_SECONDS, &notice))
 		talk("%s", notice.text);
 	return admin_close(c->admin);
 }

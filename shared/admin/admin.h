@@ -19,9 +19,10 @@ struct admin_options {
 	uint64_t vault_map, ledger_map;        /* bytes of address space; 0: the fixed sizes */
 };
 enum rc admin_open(const struct admin_options *o, struct admin **ret, struct why *why) MUST_CHECK;
-/* Waits at most 3 s for records still on their way. false: *ret_notice is a sentence for the admin about what could not
- * be recorded, or not be swept. Before admin_close(), or now and then. */
-bool    admin_settle(struct admin *a, struct why *ret_notice);
+/* Waits at most wait_s for records still on their way. false: *ret_notice is a sentence for the admin about what could not
+ * be recorded, or not be swept. Before admin_close() with SETTLE_SECONDS; a program that stays open asks with 0 now and then. */
+#define SETTLE_SECONDS 3
+bool    admin_settle(struct admin *a, unsigned wait_s, struct why *ret_notice);
 /* false: a thread was left behind, waiting for a lock; the process must end by _exit(). NULL is fine. */
 bool    admin_close(struct admin *a);
 struct store *admin_store(struct admin *a);

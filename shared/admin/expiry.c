@@ -10,8 +10,7 @@ static bool count_one(uint64_t seq, struct span line, const json_t *record, void
 
 	(void)seq;
 	(void)line;
-	if (span_is(json_span(json_object_get(record, "event")), audit_event_name(AUDIT_EVENT_ACTION)) &&
-	    span_is(json_span(json_object_get(record, "expiry")), "none"))
+	if (span_is(json_span(json_object_get(record, "event")), audit_event_name(AUDIT_EVENT_ACTION)))
 		*count += span_is(outcome, audit_outcome_name(AUDIT_OUTCOME_DONE)) ||
 		          span_is(outcome, audit_outcome_name(AUDIT_OUTCOME_FAILED));
 	return true;
@@ -19,7 +18,7 @@ static bool count_one(uint64_t seq, struct span line, const json_t *record, void
 
 enum rc admin_expiry_missing(struct admin *a, const char *site, size_t max_rows, uint64_t *ret_count, struct why *why)
 {
-	const struct audit_filter f = { .site = site };
+	const struct audit_filter f = { .site = site, .expiry_none = true };
 	uint64_t before = UINT64_MAX, count = 0;
 	bool end = false;
 	enum rc rc = RC_OK;

@@ -6,7 +6,6 @@
 #include <time.h>
 
 /* Longer than the writer's own withdrawal (2 s), so that its verdict is usually the one heard. */
-#define SETTLE_SECONDS 3
 
 struct entry {                         /* a record nobody waits for; the writer's until `final` */
 	struct job job;
@@ -170,17 +169,17 @@ bool records_free(struct admin *a)
 	return final;
 }
 
-bool admin_settle(struct admin *a, struct why *ret_notice)
+bool admin_settle(struct admin *a, unsigned wait_s, struct why *ret_notice)
 {
 	struct timespec until;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += SETTLE_SECONDS;
+	until.tv_sec += wait_s;
 	pthread_mutex_lock(&a->lock);
 	while (!all_final(a) && pthread_cond_timedwait(&a->ended, &a->lock, &until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&a->lock);
-	if (!records_free(a))
+	if (!records_free(a) && wait_s > 0)
 		unrecorded(a, RC_BUSY);
 	if (!a->notice.text[0])
 		return true;

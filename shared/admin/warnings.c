@@ -5,8 +5,6 @@
 
 #include <stdarg.h>
 
-#define ALIVE_S 30                     /* a worker beats every 10 s */
-#define LATE_S 20
 #define VERSION_SHOWN_MAX 128
 #define VAULT_PERCENT 80
 #define SLOTS_PERCENT 90
@@ -64,12 +62,12 @@ static uint64_t beat_age(const struct health *h, const struct worker_row *w)
 
 static bool is_alive(const struct health *h, const struct worker_row *w)
 {
-	return w->this_boot && beat_age(h, w) <= ALIVE_S;
+	return w->this_boot && beat_age(h, w) <= HEALTH_LOST_S;
 }
 
 static bool is_late(const struct health *h, const struct worker_row *w)
 {
-	return beat_age(h, w) > LATE_S;
+	return beat_age(h, w) > HEALTH_LATE_S;
 }
 
 static bool is_other_version(const struct health *h, const struct worker_row *w)

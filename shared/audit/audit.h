@@ -116,6 +116,7 @@ struct audit_filter {
 	const char *site, *action, *subject, *remote, *kid;  /* NULL: any. subject: "h1:...", remote: the network as recorded */
 	bool has_outcome; enum audit_outcome outcome;
 	enum reason reason;                          /* REASON_NONE: any */
+	bool expiry_none;                            /* only of tokens without exp */
 	bool has_after; uint64_t after;              /* seq greater than this */
 	uint64_t since, until;                       /* microseconds, since inclusive, until exclusive; 0: open */
 };

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #define LINE_DEPTH_MAX 32
-#define TESTS_MAX 7
+#define TESTS_MAX 8
 
 /* A member that must have this value. Stored lines are canonical, so the text `"site":"demo"` is in every line that
  * matches: one that lacks it need not be parsed. */
@@ -43,6 +43,7 @@ static void add_test(struct scan *s, const char *member, const char *value)
 static void scan_init(struct scan *s, const struct audit_filter *f)
 {
 	*s = (struct scan){ .filter = f, .least = f->has_after ? f->after + 1 : 0 };
+	add_test(s, "expiry", f->expiry_none ? "none" : NULL);
 	add_test(s, "subject", f->subject);
 	add_test(s, "kid", f->kid);
 	add_test(s, "remote", f->remote);

@@ -208,7 +208,7 @@ static void opening_sweeps_what_is_over_and_records_it(void **st)
 	assert_false(row_of(t, over).tombstone);         /* who only reads changes nothing */
 
 	assert_true(tmpadmin_reopen(t, false));
-	assert_true(admin_settle(t->a, &notice));
+	assert_true(admin_settle(t->a, SETTLE_SECONDS, &notice));
 	assert_true(row_of(t, over).tombstone);
 	assert_int_equal(row_of(t, stays).state, KEY_ACTIVE);
 	records = tmpadmin_records(t);

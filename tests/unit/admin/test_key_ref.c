@@ -358,7 +358,7 @@ static int help(struct child *self, void *arg)
 			good = count_up(a);
 		child_say(self, good ? 'y' : 'n');
 	}
-	admin_settle(a, &why);
+	admin_settle(a, SETTLE_SECONDS, &why);
 	admin_close(a);
 	return good ? 0 : 1;
 }
@@ -415,7 +415,7 @@ static void a_change_between_question_and_write_is_seen(void **st)
 		assert_int_equal(child_hear(&other), 'y');
 		assert_int_equal(ring_now(t), seen.ring + 1);
 		assert_int_equal(row_of(t, kid).state, KEY_RETIRING);
-		assert_true(admin_settle(t->a, &notice));
+		assert_true(admin_settle(t->a, SETTLE_SECONDS, &notice));
 		records = tmpadmin_records(t);
 		intended = record_at(records, 1);
 		end = record_at(records, 0);

@@ -1,0 +1,337 @@
+"""The real postern-console on a terminal: Console on a pseudo-terminal with pyte as its screen, Tmux in a tmux of its own.
+
+Both are used with `with`, and end their processes whatever happens. On a clean end the console must still run, and SIGTERM must
+end it with 0."""
+import errno
+import fcntl
+import itertools
+import os
+import pty
+import re
+import select
+import shlex
+import signal
+import struct
+import subprocess
+import tempfile
+import termios
+import time
+from pathlib import Path
+
+import pyte
+
+from lib.programs import SANITIZED, SANITIZER_EXIT, environment, program, tool, wait_until
+
+WAIT_SECONDS = 20 if SANITIZED else 10
+
+# What a terminal sends. Terminals in application mode send the cursor keys with an O; the console takes both.
+KEYS = {"Enter": "\r", "Escape": "\x1b", "Tab": "\t", "BackTab": "\x1b[Z", "Backspace": "\x7f", "Delete": "\x1b[3~",
+        "Up": "\x1bOA", "Down": "\x1bOB", "Right": "\x1bOC", "Left": "\x1bOD", "Home": "\x1b[H", "End": "\x1b[F",
+        "PageUp": "\x1b[5~", "PageDown": "\x1b[6~", "F1": "\x1bOP", "F10": "\x1b[21~", "Space": " ",
+        **{f"Ctrl-{letter}": chr(ord(letter) & 31) for letter in "ABCDEFGHIJKLMNOPQRSTUVWXYZ"}}
+
+
+def arguments(data, options):
+    """The command line: data is a DataDir, a path, or None for none."""
+    where = ["--data", str(getattr(data, "path", data))] if data is not None else []
+    return [program("postern-console"), *where, *map(str, options)]
+
+
+def found(what, rows):
+    """Does any row, or several together, hold this text or match this pattern?"""
+    text = "\n".join(rows)
+    return what.search(text) if isinstance(what, re.Pattern) else what in text
+
+
+class Looking:
+    """What both kinds of terminal can be asked: they have screen() and alive()."""
+
+    def wait_for(self, what, seconds=WAIT_SECONDS):
+        """Waits until the screen shows a text or matches a compiled pattern; returns the screen's rows."""
+        return self._wait(lambda rows: found(what, rows), f"{what!r} to appear", seconds)
+
+    def wait_gone(self, what, seconds=WAIT_SECONDS):
+        return self._wait(lambda rows: not found(what, rows), f"{what!r} to disappear", seconds)
+
+    def close_secret(self, secret):
+        """Enter, again until it is taken: one that comes within half a second of the key before it is not, so that a key held
+        too long does not close the one screen that shows a secret."""
+        pressed = 0.0
+
+        def gone():
+            nonlocal pressed
+            if not found(secret, self.screen()):
+                return True
+            if time.monotonic() - pressed > 0.7:
+                self.press("Enter")
+                pressed = time.monotonic()
+            return False
+        wait_until(gone, "the secret to close", WAIT_SECONDS)
+
+    def _wait(self, condition, what, seconds):
+        def look():
+            rows = self.screen()
+            if condition(rows):
+                return rows
+            assert self.alive(), f"the console ended while waiting for {what}:\n{self.said()}"
+            return None
+        try:
+            return wait_until(look, what, seconds)
+        except AssertionError as e:
+            raise AssertionError(f"{e}\n" + "\n".join(self.screen())) from None
+
+
+class Stream(pyte.ByteStream):
+    """pyte knows neither REP (CSI n b) nor SU and SD (S, T), which xterm's description promises."""
+    csi = {**pyte.ByteStream.csi, "b": "repeat", "S": "scroll_up", "T": "scroll_down"}
+    events = pyte.ByteStream.events | {"repeat", "scroll_up", "scroll_down"}
+
+
+class Screen(pyte.Screen):
+    last = " "
+
+    def draw(self, data):
+        super().draw(data)
+        self.last = data[-1:] or self.last
+
+    def repeat(self, count=1):
+        self.draw(self.last * (count or 1))
+
+    def scroll_up(self, count=1):
+        self._scroll(self.index, (self.margins or pyte.screens.Margins(0, self.lines - 1)).bottom, count)
+
+    def scroll_down(self, count=1):
+        self._scroll(self.reverse_index, (self.margins or pyte.screens.Margins(0, self.lines - 1)).top, count)
+
+    def _scroll(self, step, row, count):
+        """step scrolls where the cursor is on that row."""
+        row, self.cursor.y = self.cursor.y, row
+        for _ in range(count or 1):
+            step()
+        self.cursor.y = row
+
+
+class Console(Looking):
+    """with Console(data, "--site", "acme", env={"TERM": "vt100"}) as c: c.press("Down", "Enter"); c.wait_for("k_")
+
+    raw: every byte it sent. said(): what it wrote to standard error, unless that is the terminal too (stderr=False). args:
+    another command line. controls=False: no signal comes from the terminal. An empty variable in env is one that is not set.
+    who: another user, as subprocess.Popen names one (user, group, extra_groups)."""
+
+    def __init__(self, data, *options, rows=24, cols=80, env=None, stderr=True, args=None, controls=True, who=None):
+        self.raw = bytearray()
+        self.rows, self.cols = rows, cols
+        self.model = Screen(cols, rows)
+        self.stream = Stream(self.model)
+        self.code = None
+        self.hung_up = False
+        self.errors = tempfile.TemporaryFile() if stderr else None
+        self.master, slave = pty.openpty()
+        self._set_size(rows, cols)
+        self.slave = slave                     # kept open: the terminal's modes can be asked after the end
+        self.modes = termios.tcgetattr(slave)
+        env = {"TERM": "xterm-256color", **(env or {})}
+        try:
+            self.process = subprocess.Popen(args or arguments(data, options), stdin=slave, stdout=slave, stderr=self.errors or slave,
+                                            preexec_fn=self._own_terminal if controls else os.setsid, **(who or {}),
+                                            env={k: v for k, v in environment(**env).items() if v != ""})
+        except BaseException:
+            os.close(self.master)
+            os.close(slave)
+            raise
+
+    @staticmethod
+    def _own_terminal():
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    def _set_size(self, rows, cols):
+        fcntl.ioctl(self.master, termios.TIOCSWINSZ, struct.pack("HHHH", rows, cols, 0, 0))
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    # ---- what it shows ----
+
+    def read(self, seconds=0.0):
+        """Takes what it sent; waits so long for more. False: nothing came, or there is no terminal any more."""
+        if self.hung_up or not select.select([self.master], [], [], seconds)[0]:
+            return False
+        try:
+            piece = os.read(self.master, 65536)
+        except OSError as e:
+            if e.errno != errno.EIO:
+                raise
+            piece = b""
+        self.raw += piece
+        self.stream.feed(piece)
+        return bool(piece)
+
+    def screen(self):
+        """The rows as text, with what came up to now."""
+        while self.read():
+            pass
+        return list(self.model.display)
+
+    def cursor(self):
+        self.screen()
+        return self.model.cursor.y, self.model.cursor.x
+
+    def said(self):
+        if self.errors is None:
+            return ""
+        self.errors.seek(0)
+        return self.errors.read().decode("utf-8", "replace")
+
+    # ---- what one does ----
+
+    def send(self, text):
+        data = text if isinstance(text, bytes) else text.encode()
+        while data:
+            self.screen()              # who never reads is not written to for long
+            data = data[os.write(self.master, data[:1024]):]
+
+    def press(self, *names):
+        for name in names:
+            self.send(KEYS.get(name, name))
+
+    def paste(self, text):
+        self.send(f"\x1b[200~{text}\x1b[201~")
+
+    def resize(self, rows, cols):
+        self.screen()
+        self.rows, self.cols = rows, cols
+        self.model.resize(rows, cols)
+        self._set_size(rows, cols)
+        # As a terminal tells the foreground's processes; the ioctl on the master did, too, if the size is another.
+        self.signal(signal.SIGWINCH)
+
+    def signal(self, number):
+        if self.alive():
+            self.process.send_signal(number)
+
+    def hang_up(self):
+        """The terminal is gone: the window closed, the line cut."""
+        self.hung_up = True
+        os.close(self.slave)
+        os.close(self.master)
+
+    def modes_now(self):
+        return termios.tcgetattr(self.slave)
+
+    # ---- how it ends ----
+
+    def alive(self):
+        return self.process.poll() is None
+
+    def wait_end(self, seconds=WAIT_SECONDS):
+        """Its exit code; what it sends until then is read. A sanitizer's finding fails here."""
+        end = time.monotonic() + seconds
+        while self.alive() and time.monotonic() < end:
+            if not self.read(0.02) and self.hung_up:
+                self._wait_hung_up(end)
+        if self.alive():
+            raise AssertionError(f"the console did not end within {seconds} s:\n" + "\n".join(self.model.display))
+        self.screen()
+        self.code = self.process.returncode
+        assert self.code != SANITIZER_EXIT, self.said() or bytes(self.raw).decode("utf-8", "replace")
+        return self.code
+
+    def _wait_hung_up(self, end):
+        try:
+            self.process.wait(max(0.01, end - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            pass
+
+    def close(self):
+        """SIGTERM: it must end with 0, in time."""
+        if self.code is None and self.alive():
+            self.signal(signal.SIGCONT)
+            self.signal(signal.SIGTERM)
+            code = self.wait_end()
+            assert code == 0, f"SIGTERM ended the console with {code}:\n{self.said()}"
+
+    def kill(self):
+        if self.alive():
+            self.process.kill()
+        self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        try:
+            if kind is None:
+                self.close()
+            else:
+                print("---- the console's screen\n" + "\n".join(self.screen()) + f"\n---- what it said\n{self.said()}")
+        finally:
+            self.kill()
+            if not self.hung_up:
+                os.close(self.master)
+                os.close(self.slave)
+            if self.errors:
+                self.errors.close()
+
+
+class Tmux(Looking):
+    """The same in tmux, a terminal others wrote, with a scrollback. It starts in a shell, so that what remains can be seen."""
+    count = itertools.count(1)
+
+    def __init__(self, data, *options, rows=24, cols=80, env=None, tmux_options=()):
+        self.tmux = tool("tmux")
+        self.folder = tempfile.TemporaryDirectory(prefix="postern-tmux-")
+        self.code_file = Path(self.folder.name) / "code"
+        self.name = f"postern-{os.getpid()}-{next(Tmux.count)}"
+        command = shlex.join(arguments(data, options)) + f"; echo $? > {shlex.quote(str(self.code_file))}; exec cat"
+        self.env = environment(TERM="screen", TMUX_TMPDIR=self.folder.name, **(env or {}))
+        before = [part for option in tmux_options for part in ("set-option", "-g", *option.split(), ";")]
+        self.ran("start-server", ";", *before, "new-session", "-d", "-x", str(cols), "-y", str(rows), command)
+
+    def ran(self, *args):
+        done = subprocess.run([self.tmux, "-L", self.name, "-f", "/dev/null", *args], capture_output=True, env=self.env,
+                              timeout=WAIT_SECONDS, check=False)
+        assert done.returncode == 0, f"tmux {' '.join(args)}: {done.stderr.decode()}"
+        return done.stdout.decode("utf-8", "replace")
+
+    def screen(self):
+        return self.ran("capture-pane", "-p").split("\n")
+
+    def scrollback(self):
+        """Everything that could be scrolled back to, and the screen."""
+        return self.ran("capture-pane", "-p", "-S", "-").split("\n")
+
+    def send(self, text):
+        self.ran("send-keys", "-l", text)
+
+    def press(self, *names):
+        """tmux's own names of keys: Enter, Up, Escape, BSpace, C-z; letters are themselves."""
+        self.ran("send-keys", *names)
+
+    def resize(self, rows, cols):
+        self.ran("resize-window", "-x", str(cols), "-y", str(rows))
+
+    def alive(self):
+        return not self.code_file.exists()
+
+    def said(self):
+        return ""
+
+    def wait_end(self, seconds=WAIT_SECONDS):
+        return int(wait_until(lambda: self.code_file.exists() and self.code_file.read_text(encoding="utf-8").strip(),
+                              "the console in tmux to end", seconds))
+
+    def close(self):
+        """Ends tmux and all in it."""
+        subprocess.run([self.tmux, "-L", self.name, "kill-server"], capture_output=True, env=self.env, timeout=WAIT_SECONDS,
+                       check=False)
+        self.folder.cleanup()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            print("---- tmux\n" + "\n".join(self.screen()))
+        self.close()
