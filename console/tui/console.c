@@ -180,7 +180,7 @@ _Static_assert(CMD_TOKEN - CMD_SITES == PANEL_TOKEN && PANEL_SITES == 0, "the pa
 static void run(struct console *c, enum command what)
 {
 	static void (*const own[CMD_COUNT])(struct console *) = {
-		[CMD_QUIT] = quit, [CMD_HELP] = help, [CMD_BACK] = back,
+		[CMD_QUIT] = quit, [CMD_HELP] = help, [CMD_BACK] = back, [CMD_SITE] = console_ask_site,
 		[CMD_NEXT_PANEL] = next_panel, [CMD_PREVIOUS_PANEL] = previous_panel,
 		[CMD_REDRAW] = say_nothing, [CMD_SUSPEND] = say_nothing,       /* the loop did it */
 	};

@@ -82,6 +82,19 @@ bool console_may_change(struct console *c);
 /* Takes ownership; NULL (out of memory) is said. Replaces nothing: while another is open the new one is cancelled at
  * once. */
 void console_dialog(struct console *c, struct dialog *d);
+/* A question with one line to type, which changes nothing: Enter accepts. */
+struct prompt {
+	const char *title, *accept, *label;
+	const char *help;                      /* what may be typed; NULL: nothing to say */
+	size_t max;                            /* bytes */
+	const char *text;                      /* what is there already; NULL: nothing */
+	const char *complaint;                 /* about that; NULL: none */
+	void (*done)(struct console *c, struct dialog *d, bool accepted);
+	void *arg;                             /* for done(); borrowed */
+};
+void console_prompt(struct console *c, const struct prompt *p);
+/* Asks for a site's id and enters it. */
+void console_ask_site(struct console *c);
 /* A text to read. */
 void console_tell(struct console *c, const char *title, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Goes to a panel and loads it. */

@@ -35,7 +35,7 @@ static bool take_action(struct taking *t)
 {
 	size_t size = strspn(t->value, "abcdefghijklmnopqrstuvwxyz0123456789_");
 
-	return t->value[size] == '\0' && size < sizeof(((struct audit_record *)0)->action);
+	return size < sizeof(((struct audit_record *)0)->action) && t->value[size] == '\0';
 }
 
 /* Networks are recorded, so an address stands for its network; another prefix would match nothing. */

@@ -14,6 +14,7 @@ enum filter_word {
 #define FILTER_ALL (FILTER_BIT(FILTER_WORDS) - 1)
 
 #define FILTER_VALUE_MAX 80            /* the longest is a site's or an action's name; with the terminator */
+#define FILTER_TEXT_MAX 400            /* bytes one types, without the terminator */
 
 /* All zero: every record matches. It owns its texts; a copy is a filter of its own. */
 struct filter {

@@ -131,34 +131,3 @@ void keys_change(struct keys_panel *p, struct console *c, enum command what)
 	else
 		asks[what](p, c);
 }
-
-/* ---- another site ---- */
-
-static void site_chosen(struct console *c, struct dialog *d, bool accepted)
-{
-	const char *id = d->field[0].text.text;
-	enum reason reason = REASON_NONE;
-	struct why why = { "" };
-	struct site site;
-	enum rc rc;
-
-	if (!accepted || !id[0])
-		return;
-	rc = admin_site_get(c->admin, id, &site, &reason, &why);
-	site_done(&site);
-	if (rc == RC_OK)
-		console_enter_site(c, id);
-	console_error(c, rc, reason, &why);
-}
-
-void keys_ask_site(struct console *c)
-{
-	struct dialog *d = dialog_new("Choose a site", "Go there");
-	bool whole = d && dialog_text_field(d, "Its id", SITE_ID_MAX - 1, c->site);
-
-	if (whole) {
-		d->quick = true;
-		d->done = site_chosen;
-	}
-	order_open(c, d, whole);
-}

@@ -20,15 +20,13 @@ void live_panel_add(struct live_panel *p, const struct live_event *e)
 	p->came += p->paused && live_ring_at(&p->live.ring, p->live.ring.count - 1)->shown;
 }
 
-/* A slice that failed at a later row is read again: what it has brought is not taken twice. */
+/* A slice that fails at a later row is read again, from behind what was taken. */
 static bool take_newer(uint64_t seq, struct span line, const json_t *record, void *arg)
 {
 	struct slice *s = arg;
 	struct live_event e;
 
 	(void)line;
-	if (seq < s->p->reading.next)
-		return true;
 	live_event_of(&e, seq, record, s->now_us);
 	live_panel_add(s->p, &e);
 	s->p->reading.next = seq + 1;
@@ -42,8 +40,6 @@ static bool take_older(uint64_t seq, struct span line, const json_t *record, voi
 	struct live_event e;
 
 	(void)line;
-	if (seq >= s->p->reading.before)
-		return true;
 	live_event_of(&e, seq, record, s->now_us);
 	s->full = !live_add_older(&s->p->live, &e);
 	if (s->full)
@@ -169,7 +165,7 @@ bool live_read(struct live_panel *p, struct console *c)
 	struct slice s = { .p = p, .now_us = c->now_us };
 	uint64_t until = clock_mono_ms() + TURN_MS, behind = p->reading.behind;
 	bool back = p->reading.back, more = false;
-	enum rc rc;
+	enum rc rc = RC_OK;
 
 	if (!is_due(p, c->now_us))
 		return false;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 
 #define SLICE 4000                     /* rows of the log looked at in one turn */
-#define FILTER_MAX 400
 
 /* ---- reading ---- */
 
@@ -246,19 +245,28 @@ static void audit_draw(struct panel *panel, const struct console *c, struct canv
 
 /* ---- commands ---- */
 
+static void filter_chosen(struct console *c, struct dialog *d, bool accepted);
+
+static void ask_filter(struct audit_panel *p, struct console *c, const char *text, const char *complaint)
+{
+	console_prompt(c, &(struct prompt){
+		.title = "Filter the records", .accept = "Filter", .label = "Filter", .max = FILTER_TEXT_MAX, .text = text,
+		.help = "Words: site:demo outcome:blocked reason:token_expired action:track_order remote:203.0.113.0/24 "
+		        "kid:k_... subject:h1:... since:1h until:10m. Empty: all records.",
+		.complaint = complaint, .done = filter_chosen, .arg = p });
+}
+
+/* A filter with a mistake is asked for again: nothing that was typed is lost. */
 static void filter_chosen(struct console *c, struct dialog *d, bool accepted)
 {
 	struct audit_panel *p = d->arg;
 	struct filter f = { 0 };
 	struct why why = { "" };
-	enum rc rc;
 
 	if (!accepted)
 		return;
-	rc = filter_parse(&f, d->field[0].text.text, c->now_us, FILTER_ALL, &why);
-	if (rc != RC_OK) {
-		filter_done(&f);
-		console_error(c, rc, REASON_NONE, &why);
+	if (filter_parse(&f, d->field[0].text.text, c->now_us, FILTER_ALL, &why) != RC_OK) {
+		ask_filter(p, c, d->field[0].text.text, why.text);
 		return;
 	}
 	filter_done(&p->filter);
@@ -267,26 +275,14 @@ static void filter_chosen(struct console *c, struct dialog *d, bool accepted)
 	console_reload(c);
 }
 
-static void ask_filter(struct audit_panel *p, struct console *c)
+static void ask_filter_again(struct audit_panel *p, struct console *c)
 {
-	struct dialog *d = dialog_new("Filter the records", "Filter");
 	struct buf text = BUF_INIT;
 
 	filter_text(&p->filter, &text);
 	buf_add_char(&text, '\0');
-	if (d && (text.failed || !dialog_text_field(d, "Filter", FILTER_MAX, text.data))) {
-		dialog_free(d);
-		d = NULL;
-	}
+	ask_filter(p, c, text.failed ? "" : text.data, NULL);
 	buf_done(&text);
-	if (d) {
-		dialog_sayf(d, "site:demo outcome:blocked reason:token_expired action:track_order remote:203.0.113.0/24 kid:k_... "
-		            "subject:h1:... since:1h until:10m. Empty: all records.");
-		d->quick = true;
-		d->done = filter_chosen;
-		d->arg = p;
-	}
-	console_dialog(c, d);
 }
 
 static void jump_chosen(struct console *c, struct dialog *d, bool accepted)
@@ -311,18 +307,8 @@ static void jump_chosen(struct console *c, struct dialog *d, bool accepted)
 
 static void ask_jump(struct audit_panel *p, struct console *c)
 {
-	struct dialog *d = dialog_new("Go to a record", "Go");
-
-	if (d && !dialog_text_field(d, "Its number (seq)", 20, "")) {
-		dialog_free(d);
-		d = NULL;
-	}
-	if (d) {
-		d->quick = true;
-		d->done = jump_chosen;
-		d->arg = p;
-	}
-	console_dialog(c, d);
+	console_prompt(c, &(struct prompt){ .title = "Go to a record", .accept = "Go", .label = "Its number (seq)", .max = 20,
+	                                    .done = jump_chosen, .arg = p });
 }
 
 static unsigned audit_command(struct panel *panel, struct console *c, enum command what)
@@ -330,7 +316,7 @@ static unsigned audit_command(struct panel *panel, struct console *c, enum comma
 	struct audit_panel *p = (struct audit_panel *)panel;
 
 	if (what == CMD_FILTER) {
-		ask_filter(p, c);
+		ask_filter_again(p, c);
 	} else if (what == CMD_JUMP) {
 		ask_jump(p, c);
 	} else if (what == CMD_OPEN && p->list.count > 0) {

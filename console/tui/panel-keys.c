@@ -149,15 +149,6 @@ static unsigned keys_command(struct panel *panel, struct console *c, enum comman
 	case CMD_KEEP:
 		keys_change(p, c, what);
 		return DO_DRAW;
-	case CMD_SITE:
-		keys_ask_site(c);
-		return DO_DRAW;
-	case CMD_LEFT:
-		what = CMD_UP;
-		break;
-	case CMD_RIGHT:
-		what = CMD_DOWN;
-		break;
 	default:
 		break;
 	}

@@ -46,6 +46,5 @@ const char *moment_text(uint64_t at, char out[MOMENT_TEXT_MAX]);
 
 /* CMD_CREATE, CMD_ROTATE, CMD_RETIRE, CMD_KEEP: opens the dialog, or says why not. */
 void keys_change(struct keys_panel *p, struct console *c, enum command what);
-void keys_ask_site(struct console *c);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 
-#define FILTER_SIZE 200
 #define FILTER_USABLE (FILTER_BIT(FILTER_SITE) | FILTER_BIT(FILTER_REASON) | FILTER_BIT(FILTER_REMOTE))
 
 static struct live_panel *panel_of(struct panel *panel)
@@ -135,21 +134,10 @@ static void filter_chosen(struct console *c, struct dialog *d, bool accepted);
 /* complaint NULL: none. */
 static void ask_filter(struct live_panel *p, struct console *c, const char *text, const char *complaint)
 {
-	struct dialog *d = dialog_new("Filter the blocked tokens", "Filter");
-
-	if (d && !dialog_text_field(d, "Filter", FILTER_SIZE, text)) {
-		dialog_free(d);
-		d = NULL;
-	}
-	if (d) {
-		if (complaint)
-			dialog_sayf(d, "%s\n", complaint);
-		dialog_sayf(d, "Words: site:demo reason:token_expired remote:203.0.113.0/24. Empty: all of them.");
-		d->quick = true;
-		d->done = filter_chosen;
-		d->arg = p;
-	}
-	console_dialog(c, d);
+	console_prompt(c, &(struct prompt){
+		.title = "Filter the blocked tokens", .accept = "Filter", .label = "Filter", .max = FILTER_TEXT_MAX, .text = text,
+		.help = "Words: site:demo reason:token_expired remote:203.0.113.0/24. Empty: all of them.",
+		.complaint = complaint, .done = filter_chosen, .arg = p });
 }
 
 static void filter_chosen(struct console *c, struct dialog *d, bool accepted)

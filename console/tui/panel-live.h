@@ -10,7 +10,7 @@ struct live_reading {
 	bool started, back;            /* back: older records are still to be read */
 	uint64_t next;                 /* the first record not yet read */
 	uint64_t end, before;          /* those read back are the ones from before up to end */
-	uint64_t resume;               /* of what lies before it nothing is missed; UINT64_MAX: of anything */
+	uint64_t resume;               /* having begun anew: where it had got to before; UINT64_MAX: it has not */
 	uint64_t behind;               /* records that are there and not yet read */
 	uint64_t read_us;              /* when it was last read: once a turn of the loop */
 	uint64_t retry_us;             /* it cannot be read; when to try again. 0: it can */

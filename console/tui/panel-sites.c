@@ -274,19 +274,10 @@ static void filter_chosen(struct console *c, struct dialog *d, bool accepted)
 
 static unsigned ask_filter(struct sites_panel *p, struct console *c)
 {
-	struct dialog *d = dialog_new("Filter the sites", "Filter");
-
-	if (d && !dialog_text_field(d, "Id or name has", SITES_FILTER_MAX - 1, p->window.filter)) {
-		dialog_free(d);
-		d = NULL;
-	}
-	if (d) {
-		dialog_sayf(d, "Upper and lower case are the same. Empty: all sites.");
-		d->quick = true;
-		d->done = filter_chosen;
-		d->arg = p;
-	}
-	console_dialog(c, d);
+	console_prompt(c, &(struct prompt){
+		.title = "Filter the sites", .accept = "Filter", .label = "Id or name has", .max = SITES_FILTER_MAX - 1,
+		.text = p->window.filter, .help = "Upper and lower case are the same. Empty: all sites.",
+		.done = filter_chosen, .arg = p });
 	return DO_DRAW;
 }
 

@@ -344,59 +344,16 @@ static void token_typed(struct console *c, struct dialog *d, bool accepted)
 		console_error(c, RC_NOMEM, REASON_NONE, NULL);
 }
 
-static void site_typed(struct console *c, struct dialog *d, bool accepted)
-{
-	const char *id = d->field[0].text.text;
-	enum reason reason = REASON_NONE;
-	struct why why = { "" };
-	struct site s;
-	enum rc rc;
-
-	if (!accepted)
-		return;
-	rc = admin_site_get(c->admin, id, &s, &reason, &why);
-	site_done(&s);
-	if (rc == RC_OK)
-		console_enter_site(c, id);
-	else
-		console_error(c, rc, reason, &why);
-}
-
-/* A prompt with one field: what is typed changes nothing, so Enter accepts. */
-static void ask(struct console *c, const char *title, const char *accept, const char *label, size_t max,
-                const char *text, const char *help, void (*done)(struct console *, struct dialog *, bool), void *arg)
-{
-	struct dialog *d = dialog_new(title, accept);
-
-	if (d && !dialog_text_field(d, label, max, text)) {
-		dialog_free(d);
-		d = NULL;
-	}
-	if (d) {
-		dialog_sayf(d, "%s", help);
-		d->quick = true;
-		d->done = done;
-		d->arg = arg;
-	}
-	console_dialog(c, d);
-}
-
 static unsigned type_token(struct token_panel *p, struct console *c)
 {
 	if (!p->site[0]) {
 		console_say(c, STYLE_WARN, "Choose a site first: press s.");
 		return DO_DRAW;
 	}
-	ask(c, "Check a token", "Check", "Token", PASTE_MAX, "",
-	    "Paste it, with or without \"Bearer\" before it. Nothing of it is kept on disk, or recorded.",
-	    token_typed, p);
-	return DO_DRAW;
-}
-
-static unsigned choose_site(const struct token_panel *p, struct console *c)
-{
-	ask(c, "Choose a site", "Go there", "Site", SITE_ID_MAX - 1, p->site,
-	    "Its id. A token that was pasted at another site is forgotten.", site_typed, NULL);
+	console_prompt(c, &(struct prompt){
+		.title = "Check a token", .accept = "Check", .label = "Token", .max = PASTE_MAX,
+		.help = "Paste it, with or without \"Bearer\" before it. Nothing of it is kept on disk, or recorded.",
+		.done = token_typed, .arg = p });
 	return DO_DRAW;
 }
 
@@ -418,8 +375,6 @@ static unsigned token_command(struct panel *panel, struct console *c, enum comma
 		return type_token(p, c);
 	case CMD_FORGET_TOKEN:
 		return forget_token(p, c);
-	case CMD_SITE:
-		return choose_site(p, c);
 	default:
 		return list_move(&p->top, what, p->rows) ? DO_DRAW : DO_NOTHING;
 	}

@@ -1,10 +1,11 @@
 /* screen.c -- the terminal: a canvas shown by curses, keys read from it, a secret past it.
  *
  * Keys are read through a pad, for curses refreshes any other window before it reads from it. curses knows the cells where a
- * secret stands as blanks: it neither holds the secret nor overwrites it, so both its writing and its overwriting are done here,
- * and whatever makes curses send those cells is safe, for the secret is written again after each refresh. */
+ * secret stands as blanks: it neither holds the secret nor overwrites it, so it is both written and overwritten here. While it
+ * stands it is left alone, for a terminal drops the mouse's selection where it is written to. */
 #include "console/tui/screen.h"
 
+#include "base/crypto.h"
 #include "base/text.h"
 #include "console/tui/signals.h"
 
@@ -39,6 +40,7 @@ static struct {
 	short pair[STYLE_COUNT];
 	int cursor_row, cursor_col;
 	int secret_row, secret_col, secret_cols;       /* on the terminal now; no columns: none */
+	uint8_t secret_digest[SHA256_SIZE];            /* which one: its memory may be another's by now */
 	uint8_t character[4];          /* the beginning of one, as bytes came */
 	size_t character_size;
 } screen;
@@ -161,10 +163,14 @@ static bool secret_fits(const struct canvas *c)
 	return true;
 }
 
+/* What the canvas wants is what stands on the terminal. */
 static bool secret_stays(const struct canvas *c)
 {
+	uint8_t digest[SHA256_SIZE];
+
 	return c->secret && secret_fits(c) && c->secret_row == screen.secret_row && c->secret_col == screen.secret_col &&
-	       (int)c->secret->size == screen.secret_cols;
+	       (int)c->secret->size == screen.secret_cols && crypto_sha256(secret_span(c->secret), digest) == RC_OK &&
+	       memcmp(digest, screen.secret_digest, sizeof(digest)) == 0;
 }
 
 /* Before curses sends anything: an erased screen is put into the scrollback by some terminals, as it was. */
@@ -184,17 +190,14 @@ static void hide_secret(void)
 static void show_secret(const struct canvas *c)
 {
 	struct bytes to = { .size = 0 }, back = { .size = 0 };
-	int cols;
 
-	if (!c->secret || !secret_fits(c))
+	if (screen.secret_cols > 0 || !c->secret || !secret_fits(c) ||
+	    crypto_sha256(secret_span(c->secret), screen.secret_digest) != RC_OK)
 		return;
-	cols = (int)c->secret->size;
-	if (screen.secret_cols == 0) {
-		screen.secret_row = c->secret_row;
-		screen.secret_col = c->secret_col;
-		screen.secret_cols = cols;
-		compose_rescue();      /* before it is there */
-	}
+	screen.secret_row = c->secret_row;
+	screen.secret_col = c->secret_col;
+	screen.secret_cols = (int)c->secret->size;
+	compose_rescue();              /* before it is there */
 	add_move(&to, c->secret_row, c->secret_col);
 	add_move(&back, screen.cursor_row, screen.cursor_col);
 	send_bytes(&to);
@@ -301,8 +304,7 @@ static void set_modes(void)
 	if (!getenv("ESCDELAY"))
 		set_escdelay(ESCAPE_MS);
 	typeahead(-1);                 /* what is shown is shown whole, also while keys wait */
-	idlok(stdscr, FALSE);          /* moved lines and characters would move a secret, which curses does not know of */
-	idcok(stdscr, FALSE);
+	idcok(stdscr, FALSE);          /* inserted characters would shift a secret that curses does not know of */
 	define_keys();
 }
 
@@ -404,6 +406,21 @@ static void show_row(const struct canvas *c, int row, int cols)
 	mvadd_wchnstr(row, 0, line, n);
 }
 
+/* Of several changed lines curses moves some on the terminal, where it can, and with them a secret that stands there: so then
+ * they change one by one, without the cursor. */
+static void show_rows(const struct canvas *c, int rows, int cols)
+{
+	bool one_by_one = screen.secret_cols > 0;
+
+	leaveok(stdscr, one_by_one);
+	for (int row = 0; row < rows; row++) {
+		show_row(c, row, cols);
+		if (one_by_one)
+			refresh();
+	}
+	leaveok(stdscr, FALSE);
+}
+
 void screen_show(const struct canvas *c)
 {
 	int rows = c->rows < screen.rows ? c->rows : screen.rows;
@@ -414,8 +431,7 @@ void screen_show(const struct canvas *c)
 	if (screen.redraw)
 		clearok(curscr, TRUE);
 	screen.redraw = false;
-	for (int row = 0; row < rows; row++)
-		show_row(c, row, cols);
+	show_rows(c, rows, cols);
 	screen.cursor_row = c->cursor_row < rows ? c->cursor_row : rows - 1;
 	screen.cursor_col = c->cursor_col < cols ? c->cursor_col : cols - 1;
 	move(screen.cursor_row, screen.cursor_col);

@@ -466,7 +466,8 @@ static void a_read_only_console_refuses_what_changes(void **st)
 	assert_true(shows("read-only: the vault can not be written"));
 	assert_false(console_may_change(&stage->c));
 	console_press(&stage->c, 's');
-	assert_int_equal(stage->fake[PANEL_KEYS].last, CMD_SITE);
+	assert_non_null(stage->c.dialog);      /* looking at another site changes nothing */
+	console_press(&stage->c, PRESS_ESCAPE);
 	stage->c.read_only = NULL;
 	assert_true(console_may_change(&stage->c));
 }
