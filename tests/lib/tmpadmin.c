@@ -56,6 +56,19 @@ void tmpadmin_free(struct tmpadmin *t)
 	free(t);
 }
 
+int tmpadmin_setup(void **state)
+{
+	secret_process_init();
+	*state = tmpadmin_new();
+	return *state ? 0 : -1;
+}
+
+int tmpadmin_teardown(void **state)
+{
+	tmpadmin_free(*state);
+	return 0;
+}
+
 static bool keep_record(uint64_t seq, struct span line, const json_t *record, void *arg)
 {
 	(void)seq;

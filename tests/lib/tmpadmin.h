@@ -14,6 +14,9 @@ struct tmpadmin {
 /* A fresh directory with one site, "acme", without a key. NULL, with a line on stderr: could not. */
 struct tmpadmin *tmpadmin_new(void);
 void tmpadmin_free(struct tmpadmin *t);
+/* The same as a fixture of cmocka. */
+int tmpadmin_setup(void **state);
+int tmpadmin_teardown(void **state);
 /* Closes and opens again, as the next command would. false: could not. */
 bool tmpadmin_reopen(struct tmpadmin *t, bool read_only);
 

@@ -7,19 +7,6 @@
 
 #include "tests/lib/tmpadmin.h"
 
-static int setup(void **st)
-{
-	secret_process_init();
-	*st = tmpadmin_new();
-	return *st ? 0 : -1;
-}
-
-static int teardown(void **st)
-{
-	tmpadmin_free(*st);
-	return 0;
-}
-
 static struct admin_versions versions(struct tmpadmin *t)
 {
 	struct admin_versions v = { 0 };
@@ -62,7 +49,7 @@ static void versions_need_no_right_to_write(void **st)
 	assert_true(before.vault == after.vault && before.ledger == after.ledger);
 }
 
-#define WITH_ADMIN(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_ADMIN(test) cmocka_unit_test_setup_teardown(test, tmpadmin_setup, tmpadmin_teardown)
 
 int main(void)
 {

@@ -12,19 +12,6 @@
 
 #define ALEX "h1:0123456789abcdef0123456789abcdef"
 
-static int setup(void **st)
-{
-	secret_process_init();
-	*st = tmpadmin_new();
-	return *st ? 0 : -1;
-}
-
-static int teardown(void **st)
-{
-	tmpadmin_free(*st);
-	return 0;
-}
-
 /* ---- a log with what a worker writes, and with what one that was taken over may write ---- */
 
 struct write {
@@ -310,7 +297,7 @@ static void the_record_of_an_export_has_its_filter(void **st)
 	json_decref(records);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, tmpadmin_setup, tmpadmin_teardown)
 
 int main(void)
 {

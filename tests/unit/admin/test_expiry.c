@@ -9,19 +9,6 @@
 
 #include <stdio.h>
 
-static int setup(void **st)
-{
-	secret_process_init();
-	*st = tmpadmin_new();
-	return *st ? 0 : -1;
-}
-
-static int teardown(void **st)
-{
-	tmpadmin_free(*st);
-	return 0;
-}
-
 struct batch { struct audit_record record; int times; };
 
 static enum rc append_batch(struct txn *ledger, void *arg)
@@ -86,7 +73,7 @@ static void only_the_newest_rows_are_looked_at(void **st)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, tmpadmin_setup, tmpadmin_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(only_actions_that_ran_without_exp_count),
 		TEST(only_the_newest_rows_are_looked_at),

@@ -8,19 +8,6 @@
 
 #include <cmocka.h>
 
-static int setup(void **st)
-{
-	secret_process_init();
-	*st = tmpadmin_new();
-	return *st ? 0 : -1;
-}
-
-static int teardown(void **st)
-{
-	tmpadmin_free(*st);
-	return 0;
-}
-
 static void create(struct tmpadmin *t, char kid[KID_MAX])
 {
 	struct key k = { 0 };
@@ -285,7 +272,7 @@ static void a_ring_is_checked(void **st)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, tmpadmin_setup, tmpadmin_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_change_leaves_intended_and_done_of_one_id),
 		TEST(a_refused_change_is_recorded_with_its_reason),

@@ -12,19 +12,6 @@
 #define HOUR 3600
 #define DAY (24 * HOUR)
 
-static int setup(void **st)
-{
-	secret_process_init();
-	*st = tmpadmin_new();
-	return *st ? 0 : -1;
-}
-
-static int teardown(void **st)
-{
-	tmpadmin_free(*st);
-	return 0;
-}
-
 static void create(struct tmpadmin *t, char kid[KID_MAX])
 {
 	struct key k = { 0 };
@@ -130,7 +117,7 @@ static void what_verifies_no_more_is_not_said_to_be_safe_to_retire(void **st)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, tmpadmin_setup, tmpadmin_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(live_keys_come_first_and_the_ring_has_a_version),
 		cmocka_unit_test(a_ring_without_this_row_verifies_nothing),

@@ -14,19 +14,6 @@
 
 #define FAR (100 * 86400)
 
-static int setup(void **st)
-{
-	secret_process_init();
-	*st = tmpadmin_new();
-	return *st ? 0 : -1;
-}
-
-static int teardown(void **st)
-{
-	tmpadmin_free(*st);
-	return 0;
-}
-
 static void create_at(struct tmpadmin *t, const char *site, char kid[KID_MAX])
 {
 	struct key k = { 0 };
@@ -449,7 +436,7 @@ static void two_processes_changing_one_ring_lose_nothing(void **st)
 
 int main(void)
 {
-#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define TEST(f) cmocka_unit_test_setup_teardown(f, tmpadmin_setup, tmpadmin_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(a_ref_of_the_ring_as_it_is_acts_once),
 		TEST(a_stale_ref_is_refused_and_nothing_is_recorded),

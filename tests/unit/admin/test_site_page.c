@@ -10,19 +10,6 @@
 
 #include <stdio.h>
 
-static int setup(void **st)
-{
-	secret_process_init();
-	*st = tmpadmin_new();
-	return *st ? 0 : -1;
-}
-
-static int teardown(void **st)
-{
-	tmpadmin_free(*st);
-	return 0;
-}
-
 static void add(struct tmpadmin *t, const char *id, const char *name)
 {
 	struct txn *vault = txn_write(admin_store(t->a), ENV_VAULT);
@@ -307,7 +294,7 @@ static void a_site_that_cannot_be_read_is_named(void **st)
 	assert_page(t, &q, "acme b +", "b");
 }
 
-#define WITH_ADMIN(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+#define WITH_ADMIN(test) cmocka_unit_test_setup_teardown(test, tmpadmin_setup, tmpadmin_teardown)
 
 int main(void)
 {
