@@ -22,7 +22,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER
 /*	  enum			name			type	  value		help */
 #define OPTION_LIST(X) \
 	X(DATA,		"data",			TEXT,	  "DIR",	"the data directory (default: $POSTERN_DATA, else /var/lib/postern)") \
-	X(JSON,		"json",			FLAG,	  "",		"print one JSON document") \
+	X(JSON,		"json",			FLAG,	  "",		"print one JSON document; follow: one a line") \
 	X(HELP,		"help",			FLAG,	  "",		"say what this does") \
 	X(VERSION,	"version",		FLAG,	  "",		"print the version") \
 	X(YES,		"yes",			FLAG,	  "",		"do not ask") \

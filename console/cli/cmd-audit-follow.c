@@ -30,7 +30,7 @@ static void catch_signals(void)
 
 static void print_columns(const char *const text[COLUMNS])
 {
-	out_line("%-8s  %-20s  %-16s  %-8s  %-8s  %-21s  %-20s  %s", text[0], text[1], text[2], text[3], text[4],
+	out_line("%-8s  %-20s  %-16s  %-8s  %-14s  %-21s  %-20s  %s", text[0], text[1], text[2], text[3], text[4],
 	         text[5], text[6], text[7]);
 }
 

@@ -6,82 +6,13 @@
 
 /* ---- a record, one member a line ---- */
 
-/* What a reader looks for first; whatever else there is follows. */
-static const char *const order[] = {
-	"seq", "time", "event", "outcome", "reason", "site", "action", "effect", "status", "count", "first", "last",
-	"remote", "subject", "token", "kid", "kid_claimed", "expiry", "conversation", "ignored", "actor", "detail",
-};
-
-static bool in_order(const char *name)
+static void print_member(void *arg, const char *name, const char *value)
 {
-	for (size_t i = 0; i < ARRAY_LEN(order); i++)
-		if (strcmp(order[i], name) == 0)
-			return true;
-	return false;
+	(void)arg;
+	out_line(NAME_WIDTH " %s", name, value);
 }
 
-/* Microseconds of a time member, 0: it is none. */
-static uint64_t time_unit(const char *name)
-{
-	static const struct { const char *name; uint64_t unit; } times[] = {
-		{ "time", 1 }, { "first", 1 }, { "last", 1 }, { "detail.since", 1 }, { "detail.until", 1 },
-		{ "detail.retire_at", 1000000 },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(times); i++)
-		if (strcmp(times[i].name, name) == 0)
-			return times[i].unit;
-	return 0;
-}
-
-static void print_member(const char *name, const json_t *value)
-{
-	struct buf text = BUF_INIT;
-	char at[CLOCK_TEXT_MAX];
-
-	if (!value)
-		return;
-	if (json_is_string(value))
-		buf_add_span(&text, json_span(value));
-	else
-		json_canonical(&text, value);
-	if (json_is_integer(value) && time_unit(name))
-		buf_addf(&text, " (%s)", clock_format((uint64_t)json_integer_value(value) * time_unit(name), at));
-	out_line(NAME_WIDTH " %s", name, text.failed ? "out of memory" : text.size ? text.data : "");
-	buf_done(&text);
-}
-
-static void print_detail(const json_t *detail)
-{
-	const char *name;
-	json_t *value;
-
-	json_object_foreach((json_t *)detail, name, value) {
-		char full[64];
-
-		snprintf(full, sizeof(full), "detail.%s", name);
-		print_member(full, value);
-	}
-	if (!json_is_object(detail))
-		print_member("detail", detail);
-}
-
-static void print_record(const json_t *record)
-{
-	const char *name;
-	json_t *value;
-
-	for (size_t i = 0; i < ARRAY_LEN(order); i++)
-		if (strcmp(order[i], "detail") == 0)
-			print_detail(json_object_get(record, order[i]));
-		else
-			print_member(order[i], json_object_get(record, order[i]));
-	json_object_foreach((json_t *)record, name, value)
-		if (!in_order(name))
-			print_member(name, value);
-}
-
-/* ---- its reason, in words ---- */
+/* ---- what it means, in words ---- */
 
 /* Our own text, broken between words. */
 static void print_prose(const char *text)
@@ -98,13 +29,17 @@ static void print_prose(const char *text)
 	}
 }
 
-static void print_reason(const json_t *record)
+static void print_meaning(const json_t *record)
 {
 	enum reason r = reason_from_name(json_string_value(json_object_get(record, "reason")));
+	bool folded = admin_record_folded(record);
 
+	if (r != REASON_COUNT || folded)
+		putchar('\n');
+	if (folded)
+		print_prose(admin_folded);
 	if (r == REASON_COUNT)
 		return;
-	putchar('\n');
 	print_prose(reason_text(r));
 	if (admin_advice(r))
 		print_prose(admin_advice(r));
@@ -129,12 +64,12 @@ static void show_text(const struct shown *s)
 		buf_done(&quoted);
 		return;
 	}
-	print_record(s->line.record);
+	admin_record_members(s->line.record, print_member, NULL);
 	if (s->named) {
 		out_line(NAME_WIDTH " %s", "email", s->kept ? s->who.email : "- (not kept any more)");
 		out_line(NAME_WIDTH " %s", "name", s->kept && s->who.name[0] ? s->who.name : "-");
 	}
-	print_reason(s->line.record);
+	print_meaning(s->line.record);
 }
 
 /* What a record has no answer to is a no, not a failure. */
@@ -154,7 +89,7 @@ static enum rc identify(struct call *c, struct shown *s)
 	if (!args_given(&c->args, OPT_WITH_IDENTITY))
 		return RC_OK;
 	if (!line_has_subject(&s->line)) {
-		talk("this record names nobody");
+		talk("this record names nobody: it has no subject");
 		return RC_OK;
 	}
 	rc = admin_audit_identity(c->admin, s->line.seq, &s->who, &why);

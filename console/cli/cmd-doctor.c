@@ -4,6 +4,7 @@
 
 #define VERSION_SHOWN_MAX 128
 #define FAR_S (UINT64_C(10) * 365 * 86400)
+#define SITES_TOLD 8
 
 /* ---- as JSON ---- */
 
@@ -58,11 +59,11 @@ static json_t *log_json(const struct health *h)
 	                 h->has_checkpoint ? json_integer((json_int_t)h->checkpoint_size) : json_null());
 }
 
-static json_t *health_json(const struct health *h)
+static json_t *health_json(const struct health *h, json_t *expiry)
 {
-	return json_pack("{sIsssososososO}", "time", (json_int_t)h->now_s, "version", h->version, "workers",
+	return json_pack("{sIsssososososOsO}", "time", (json_int_t)h->now_s, "version", h->version, "workers",
 	                 workers_json(h), "vault", vault_json(h), "ledger", ledger_json(h), "log", log_json(h),
-	                 "warnings", h->warnings);
+	                 "warnings", h->warnings, "expiry_missing", expiry);
 }
 
 /* ---- for people ---- */
@@ -131,6 +132,26 @@ static void log_print(const struct health *h)
 		out_line("checkpoint  none");
 }
 
+/* Of many sites the first few, by id. */
+static void expiry_print(json_t *expiry)
+{
+	struct buf text = BUF_INIT;
+	const char *site;
+	json_t *count;
+	size_t told = 0;
+
+	json_object_foreach(expiry, site, count)
+		if (told++ < SITES_TOLD)
+			buf_addf(&text, "%s %s %lld", told > 1 ? "," : "", site, (long long)json_integer_value(count));
+	if (told > SITES_TOLD)
+		buf_addf(&text, ", and %zu more sites", told - SITES_TOLD);
+	if (told > 0)
+		out_line("no exp      recent tokens that require_exp would block:%s", text.failed ? " ?" : text.data);
+	else
+		out_line("no exp      no recent token that require_exp would block");
+	buf_done(&text);
+}
+
 static void warnings_print(const struct health *h)
 {
 	json_t *warning;
@@ -143,7 +164,7 @@ static void warnings_print(const struct health *h)
 		out_line("warning: %s", json_string_value(warning));
 }
 
-static void health_print(const struct health *h)
+static void health_print(const struct health *h, json_t *expiry)
 {
 	workers_print(h);
 	out_line("version     %s; schema of the vault %u, of the ledger %u", h->version, h->vault_schema,
@@ -152,6 +173,7 @@ static void health_print(const struct health *h)
 	log_print(h);
 	readers_print("vault", &h->vault_readers);
 	readers_print("ledger", &h->ledger_readers);
+	expiry_print(expiry);
 	warnings_print(h);
 }
 
@@ -159,18 +181,23 @@ static void health_print(const struct health *h)
 int run_doctor(struct call *c)
 {
 	struct health h = { 0 };
+	json_t *expiry = NULL;
 	int code = call_open(c, true);
 
 	if (code == EXIT_YES)
 		code = call_end(c, admin_health(c->admin, &h, &c->why));
+	if (code == EXIT_YES)
+		code = call_end(c, admin_expiry_sites(c->admin, EXPIRY_ROWS, &expiry, &c->why));
 	if (code != EXIT_YES)
-		return code;
+		goto out;
 	if (json_array_size(h.warnings) > 0)
 		code = EXIT_NO;
 	if (args_given(&c->args, OPT_JSON))
-		out_json(health_json(&h));
+		out_json(health_json(&h, expiry));
 	else
-		health_print(&h);
+		health_print(&h, expiry);
+out:
+	json_decref(expiry);
 	health_done(&h);
 	return code;
 }

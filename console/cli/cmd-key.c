@@ -181,13 +181,14 @@ static json_t *row_json(const struct key_row *r)
 	                 "uses_1h", (json_int_t)r->use.uses_1h, "uses_24h", (json_int_t)r->use.uses_24h);
 }
 
-static void row_print(struct table *t, const struct key_row *r, uint64_t now)
+static void row_print(struct table *t, const struct key_rows *rows, size_t index, uint64_t now)
 {
+	const struct key_row *r = &rows->row[index];
 	char created[CLOCK_TEXT_MAX], retire[CLOCK_TEXT_MAX], use[KEY_USE_TEXT_MAX];
 
 	table_row(t, (const char *const[]){ r->key.kid, key_state_name(r->state), r->key.fingerprint,
 	                                    out_time(r->key.created_at, created), out_time(r->key.retire_at, retire),
-	                                    key_use_text(r, now, use), r->key.label });
+	                                    key_use_text(rows, index, now, use), r->key.label });
 }
 
 int run_key_list(struct call *c)
@@ -207,7 +208,7 @@ int run_key_list(struct call *c)
 	} else {
 		table_begin(&t, ARRAY_LEN(heads), heads);
 		for (size_t i = 0; i < rows.count; i++)
-			row_print(&t, &rows.row[i], clock_s());
+			row_print(&t, &rows, i, clock_s());
 		table_end(&t);
 	}
 	key_rows_done(&rows);
@@ -247,7 +248,7 @@ static int confirm_last(struct call *c, struct key_ref *k)
 	k->ring = rows.ring;
 	for (size_t i = 0; i < rows.live; i++)
 		if (strcmp(rows.row[i].key.kid, k->kid) == 0)
-			key_use_text(&rows.row[i], clock_s(), use);
+			key_use_text(&rows, i, clock_s(), use);
 	key_rows_done(&rows);
 	snprintf(question, sizeof(question), "key_last: That is the last key that verifies (%s); without it every token "
 	         "is blocked.", use);

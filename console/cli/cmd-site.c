@@ -123,10 +123,11 @@ static json_t *number_or_null(bool known, uint64_t number)
 static json_t *row_json(const struct site *s, const struct site_row *r, const struct site_activity *active)
 {
 	json_t *object = settings_json(s);
+	uint64_t last = site_last_event(r, active);
 	json_t *more = json_pack("{sososIsIso}", "keys_active", number_or_null(r->ring_ok, r->active), "keys_retiring",
 	                         number_or_null(r->ring_ok, r->retiring), "verified_1m", (json_int_t)r->verified_1m,
 	                         "blocked_1m", (json_int_t)active->blocked_1m, "last_event",
-	                         number_or_null(active->last_at_us > 0, active->last_at_us / 1000000));
+	                         number_or_null(last > 0, last));
 
 	if (!object || !more || json_object_update(object, more) != 0) {
 		json_decref(object);
@@ -145,7 +146,7 @@ static void row_print(struct table *t, const struct site_row *r, const struct si
 	snprintf(verified, sizeof(verified), "%llu", (unsigned long long)r->verified_1m);
 	snprintf(blocked, sizeof(blocked), "%llu", (unsigned long long)active->blocked_1m);
 	table_row(t, (const char *const[]){ r->id, plan_name(r->plan), keys, verified, blocked,
-	                                    out_time(active->last_at_us / 1000000, last), r->name });
+	                                    out_time(site_last_event(r, active), last), r->name });
 }
 
 /* A site that was removed since the page was read is left out. */

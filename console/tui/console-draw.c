@@ -77,6 +77,9 @@ static void draw_all(struct console *c, struct canvas *cv)
 	struct panel *p = panel_shown(c);
 
 	draw_header(c, cv);
+	/* where a panel without a list has its sentence: screen readers follow the cursor */
+	cv->cursor_row = middle.row + 2;
+	cv->cursor_col = 1;
 	if (c->record)
 		record_draw(c->record, c, cv, middle);
 	else

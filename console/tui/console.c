@@ -80,6 +80,8 @@ void console_dialog(struct console *c, struct dialog *d)
 	}
 	c->dialog = d;
 	c->own.stale = true;
+	if (d->secret)
+		c->own.press_us = c->now_us;
 }
 
 void console_tell(struct console *c, const char *title, const char *fmt, ...)
@@ -207,7 +209,8 @@ static void press_command(struct console *c, int press)
 		run(c, b->command);
 }
 
-/* The Enter that made a key, held a moment too long, must not close the one screen that shows its secret. */
+/* The Enter that made a key, held a moment too long or pressed once more because nothing seemed to come, must not close
+ * the one screen that shows its secret. */
 static bool comes_too_soon(struct console *c)
 {
 	uint64_t last = c->own.press_us;
@@ -218,11 +221,14 @@ static bool comes_too_soon(struct console *c)
 
 static void press_dialog(struct console *c, int press)
 {
+	bool question = c->dialog->accept && !c->dialog->quick;
 	enum dialog_end end = comes_too_soon(c) ? DIALOG_STAYS : dialog_press(c->dialog, press);
 
 	say_nothing(c);
 	if (end != DIALOG_STAYS)
 		end_dialog(c, end == DIALOG_ACCEPTED);
+	if (end == DIALOG_CANCELLED && question && !c->dialog)
+		console_say(c, STYLE_NORMAL, "Cancelled: nothing was changed.");
 }
 
 /* ---- pasted text ---- */
@@ -328,7 +334,8 @@ static void look_at_versions(struct console *c)
 	enum rc rc = admin_versions(c->admin, &now, &why);
 
 	if (rc != RC_OK) {
-		if (!c->own.versions_failed)
+		/* As long as it lasts: what is on the screen is not known to be so any more. */
+		if (!c->own.versions_failed || !c->message[0])
 			console_error(c, rc, REASON_NONE, &why);
 		c->own.versions_failed = true;
 		return;

@@ -44,10 +44,10 @@ struct console_own {
 	bool too_small;                        /* the canvas last drawn on */
 	bool pasting, paste_refused;           /* pasted text is coming in; it was said that nobody takes it */
 	bool ending;                           /* no dialog opens any more */
-	bool versions_failed;                  /* and it was said */
+	bool versions_failed;                  /* and it is said */
 	struct admin_versions versions;        /* as last seen */
 	uint64_t tick_us, paste_us;            /* when the last turn was, and the last press of pasted text */
-	uint64_t press_us;                     /* the last press a dialog had */
+	uint64_t press_us;                     /* the last press a dialog had; or when one with a secret opened */
 	uint64_t sweep_us, settle_us;          /* when these are due */
 };
 
@@ -55,7 +55,7 @@ struct console {
 	struct admin *admin;                   /* borrowed; NULL in tests: nothing is asked of it */
 	const char *dir;                       /* the data directory */
 	char host[65];
-	const char *read_only;                 /* why it is: "--read-only" or a sentence; NULL: it may change things */
+	const char *read_only;                 /* why it is, in words; NULL: it may change things */
 	bool utf8;
 	uint64_t now_us;                       /* the wall clock, read once a turn of the loop */
 	char site[SITE_ID_MAX];                /* the site one is in; empty: none was chosen */
@@ -67,6 +67,7 @@ struct console {
 	enum style message_style;
 	uint64_t message_until_us;
 	bool quit;                             /* a key asked for it, or the terminal is gone: the loop ends */
+	char parting[256];                     /* for the shell, once the screen is gone; empty: nothing */
 	struct console_own own;
 };
 

@@ -1,6 +1,8 @@
 /* keys-create.c -- what makes a key, create and rotate, and the screen that shows its secret once. */
 #include "console/tui/keys-dialogs.h"
 
+#include "base/clock.h"
+
 #define SECRET_US UINT64_C(120000000)  /* how long a secret stays on the screen */
 
 /* ---- a secret, once ---- */
@@ -11,6 +13,10 @@ static void secret_closed(struct console *c, struct dialog *d, bool accepted)
 
 	(void)accepted;
 	d->secret = NULL;
+	/* nobody pressed Enter: whether it was read, or on a screen at all, nobody knows */
+	if (c->own.ending)
+		snprintf(c->parting, sizeof(c->parting), "Key %s of site %s is active, and its secret cannot be shown again. If you "
+		         "do not have it: postern key retire %s %s", p->made.kid, p->site, p->site, p->made.kid);
 	console_say(c, STYLE_GOOD, "Key %s is active. Its secret cannot be shown again.", p->made.kid);
 	key_done(&p->made);
 }
@@ -33,6 +39,7 @@ static void show_secret(struct keys_panel *p, struct console *c, const char *sit
 	char title[80], kid[KID_MAX];
 	struct dialog *d;
 
+	c->now_us = clock_us();        /* making it may have waited for others */
 	memcpy(kid, k->kid, sizeof(kid));
 	key_done(&p->made);
 	p->made = *k;
@@ -148,9 +155,11 @@ static void rotate_done(struct console *c, struct dialog *d, bool accepted)
 	struct key_order *o = d->arg;
 
 	o->delay = when_seconds[d->field[0].chosen];
-	if (accepted && o->delay == 0 && o->used)
+	if (!accepted)
+		return;
+	if (o->delay == 0 && (o->used || order_came_into_use(o, c)))
 		ask_rotate_now(c, o);
-	else if (accepted)
+	else
 		rotate(c, o);
 }
 

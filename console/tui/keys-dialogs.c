@@ -21,10 +21,29 @@ struct key_order order_of(struct keys_panel *p, const struct console *c, const s
 	if (!r)
 		return o;
 	memcpy(o.kid, r->key.kid, sizeof(o.kid));
-	o.used = r->use.uses_24h > 0 || (r->use.last_used_at > 0 && now < r->use.last_used_at + DAY);
+	o.used = p->rows.use_unknown || r->use.uses_24h > 0 || (r->use.last_used_at > 0 && now < r->use.last_used_at + DAY);
 	o.last = key_row_is_last(&p->rows, (size_t)(r - p->rows.row), now);
-	key_use_text(r, now, o.use);
+	key_use_text(&p->rows, (size_t)(r - p->rows.row), now, o.use);
 	return o;
+}
+
+bool order_came_into_use(struct key_order *o, struct console *c)
+{
+	struct keys_panel *p = o->panel;
+	bool was = o->used;
+
+	p->panel.ops->load(&p->panel, c);
+	for (size_t i = 0; !was && i < p->rows.live; i++) {
+		const struct key_row *r = &p->rows.row[i];
+		struct key_order now;
+
+		if (strcmp(r->key.kid, o->kid) != 0)
+			continue;
+		now = order_of(p, c, r);
+		o->used = now.used;
+		memcpy(o->use, now.use, sizeof(o->use));
+	}
+	return o->used && !was;
 }
 
 struct key_ref order_ref(const struct key_order *o)

@@ -13,12 +13,15 @@ struct key_order {
 	char site[SITE_ID_MAX], kid[KID_MAX];
 	uint64_t ring;
 	uint64_t delay;                /* seconds until the key stops; 0: at once */
-	bool used;                     /* in the last 24 h */
+	bool used;                     /* in the last 24 h, or who knows */
 	bool last;                     /* it says that no other key verifies then */
 	char use[KEY_USE_TEXT_MAX];
 };
 /* r NULL: about the ring alone. */
 struct key_order order_of(struct keys_panel *p, const struct console *c, const struct key_row *r);
+/* A dialog may stay open for hours. Looks again at a key that was not in use when the question was put: true, and the order
+ * says so, where it is now. */
+bool             order_came_into_use(struct key_order *o, struct console *c);
 struct key_ref   order_ref(const struct key_order *o);         /* borrows from o */
 
 /* When a key stops: the choices, ended by NULL, and the seconds of each. */

@@ -9,14 +9,14 @@
 #define ENDS_SOON (24 * 3600)          /* seconds: tokens signed a day before the end may outlive the key */
 
 static const struct column slot_columns[] = {
-	{ "STATE", 10, false }, { "KID", 10, false }, { "MADE", 10, false }, { "AGE", 7, true },
-	{ "LAST USED", 9, true }, { "IN 1 H", 9, true }, { "IN 24 H", 10, true }, { "", 1, false },
+	{ "STATE", 10, false }, { "KID", 10, false }, { "CREATED", 10, false }, { "AGE", 7, true },
+	{ "LAST USED", 9, true }, { "USES 1 H", 9, true }, { "USES 24 H", 10, true }, { "", 1, false },
 	{ "FINGERPRINT", 11, false }, { "LABEL", 0, false },
 };
 #define NARROW_COLUMNS 7
 #define NARROW_WIDTH 71
 static const struct column tombstone_columns[] = {
-	{ "", 10, false }, { "KID", 10, false }, { "MADE", 10, false }, { "RETIRED", 10, false },
+	{ "", 10, false }, { "KID", 10, false }, { "CREATED", 10, false }, { "RETIRED", 10, false },
 	{ "FINGERPRINT", 11, false }, { "LABEL", 0, false },
 };
 
@@ -54,8 +54,8 @@ static const char *expiry_text(const struct keys_panel *p, char *out, size_t roo
 		return "require_exp is on: a token without exp is blocked.";
 	if (!p->expiry_known)
 		return "require_exp is off: a token without exp is accepted.";
-	snprintf(out, room, "require_exp is off; on, it would block tokens without exp: %s lately.",
-	         p->expiry_missing ? number_text(p->expiry_missing, number) : "none");
+	snprintf(out, room, "require_exp is off; turned on, it would have blocked %s recent token%s.",
+	         p->expiry_missing ? number_text(p->expiry_missing, number) : "no", p->expiry_missing > 1 ? "s" : "");
 	return out;
 }
 
@@ -155,15 +155,17 @@ static enum style state_text(const struct key_row *r, bool utf8, char out[STATE_
 	return looks_of[r->state].style;
 }
 
-static void draw_columns(struct canvas *cv, struct area a, int row, const struct key_row *r, bool wide, uint64_t now)
+static void draw_columns(struct canvas *cv, struct area a, int row, const struct key_row *r, bool use_known, bool wide,
+                         uint64_t now)
 {
 	char state[STATE_TEXT_MAX], made[MOMENT_TEXT_MAX], age[NUMBER_TEXT_MAX], used[NUMBER_TEXT_MAX];
 	char hour[NUMBER_TEXT_MAX], day[NUMBER_TEXT_MAX];
 	enum style styles[ARRAY_LEN(slot_columns)] = { state_text(r, cv->utf8, state), STYLE_STRONG };
 	const char *cells[] = {
 		state, r->key.kid, date_text(r->key.created_at, made), ago_text(r->key.created_at, now, age),
-		ago_text(r->use.last_used_at, now, used), number_text(r->use.uses_1h, hour),
-		number_text(r->use.uses_24h, day), "", r->key.fingerprint, r->key.label,
+		use_known ? ago_text(r->use.last_used_at, now, used) : "?",
+		use_known ? number_text(r->use.uses_1h, hour) : "?",
+		use_known ? number_text(r->use.uses_24h, day) : "?", "", r->key.fingerprint, r->key.label,
 	};
 
 	draw_cells(cv, a, row, slot_columns, wide ? ARRAY_LEN(slot_columns) : NARROW_COLUMNS, cells, STYLE_NORMAL,
@@ -207,12 +209,12 @@ static void draw_slot(const struct keys_panel *p, struct canvas *cv, struct area
 		canvas_putf(cv, in, row, 0, STYLE_DIM, "%s free", glyph_text(GLYPH_SLOT_FREE, cv->utf8));
 		return;
 	}
-	draw_columns(cv, in, row++, r, wide, now);
+	draw_columns(cv, in, row++, r, !p->rows.use_unknown, wide, now);
 	if (!wide)
 		draw_label(cv, in, row++, r);
 	if (has_end(r))
 		draw_end(cv, in, row++, r, now);
-	canvas_put(cv, in, row, INDENT, STYLE_NORMAL, key_use_text(r, now, use));
+	canvas_put(cv, in, row, INDENT, STYLE_NORMAL, key_use_text(&p->rows, slot, now, use));
 }
 
 static void draw_tombstone_heads(const struct keys_panel *p, struct canvas *cv, struct area a, int row)
@@ -252,7 +254,18 @@ static void draw_items(struct keys_panel *p, const struct console *c, struct can
 	}
 }
 
-static void draw_list(struct keys_panel *p, const struct console *c, struct canvas *cv, struct area a)
+/* In the rule above: what is not on the screen. */
+static void draw_more(const struct keys_panel *p, struct canvas *cv, struct area rule, int rows, bool wide)
+{
+	size_t last = p->list.count - 1;
+	bool below = item_top(p, last, wide) + item_rows(p, last, wide) - p->scroll > rows;
+
+	if (p->scroll > 0 || below)
+		canvas_put_right(cv, rule, 0, 2, STYLE_DIM, !below ? " more above " :
+		                 p->scroll > 0 ? " more above and below " : " more below ");
+}
+
+static void draw_list(struct keys_panel *p, const struct console *c, struct canvas *cv, struct area rule, struct area a)
 {
 	struct area in = { a.row, a.col + MARGIN, a.rows, a.cols - MARGIN };
 	bool wide = a.cols >= WIDE;
@@ -265,6 +278,7 @@ static void draw_list(struct keys_panel *p, const struct console *c, struct canv
 		draw_tombstone_heads(p, cv, in, item_top(p, RING_MAX, wide) - 1 - p->scroll);
 	draw_items(p, c, cv, a, wide);
 	draw_selected(cv, a, item_top(p, p->list.selected, wide) - p->scroll);
+	draw_more(p, cv, rule, a.rows, wide);
 }
 
 /* Instead of a ring. */
@@ -295,5 +309,5 @@ void keys_draw(struct panel *panel, const struct console *c, struct canvas *cv, 
 	else if (p->rc != RC_OK)
 		draw_failure(p, cv, in);
 	else
-		draw_list(p, c, cv, area_less(in, draw_site(p, cv, in) + 1, 0));
+		draw_list(p, c, cv, a, area_less(in, draw_site(p, cv, in) + 1, 0));
 }

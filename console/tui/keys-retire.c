@@ -3,7 +3,7 @@
 
 /* ---- retire ---- */
 
-static void retire_last_done(struct console *c, struct dialog *d, bool accepted);
+static void asked_again(struct console *c, struct dialog *d, bool accepted);
 
 /* It was no question of the last key when it was asked: the others verify today, but none so long. */
 static void ask_last(struct console *c, struct key_order *o, uint64_t at)
@@ -12,7 +12,7 @@ static void ask_last(struct console *c, struct key_order *o, uint64_t at)
 	struct dialog *d;
 
 	o->last = true;
-	d = order_dialog("Retire", o->kid, o, retire_last_done);
+	d = order_dialog("Retire", o->kid, o, asked_again);
 	if (d)
 		dialog_sayf(d, "All other keys of this site stop before it does: from %s on every token is blocked, "
 		            "unless another key is made.", at ? moment_text(at, moment) : "now");
@@ -39,10 +39,20 @@ static void retire(struct console *c, struct key_order *o)
 	console_reload(c);
 }
 
-static void retire_last_done(struct console *c, struct dialog *d, bool accepted)
+static void asked_again(struct console *c, struct dialog *d, bool accepted)
 {
 	if (accepted)
 		retire(c, d->arg);
+}
+
+static void ask_used(struct console *c, const struct key_order *o)
+{
+	struct dialog *d = order_dialog("Retire", o->kid, o, asked_again);
+
+	if (d)
+		dialog_sayf(d, "It has come into use since you were asked. As last reported: %s. Once it stops, every token "
+		            "signed with it is blocked.", o->use);
+	order_open(c, d, d && order_guard(d, o));
 }
 
 static void retire_done(struct console *c, struct dialog *d, bool accepted)
@@ -50,7 +60,11 @@ static void retire_done(struct console *c, struct dialog *d, bool accepted)
 	struct key_order *o = d->arg;
 
 	o->delay = when_seconds[d->field[0].chosen];
-	if (accepted)
+	if (!accepted)
+		return;
+	if (order_came_into_use(o, c) && !o->last)
+		ask_used(c, o);
+	else
 		retire(c, o);
 }
 

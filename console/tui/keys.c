@@ -24,7 +24,7 @@ const struct key_binding bindings[] = {
 	  "Go to this site's keys.", false },
 	{ CMD_OPEN, PLACE_LIVE | PLACE_AUDIT, { PRESS_ENTER, 'l', PRESS_RIGHT }, "Enter, l, Right", "record",
 	  "Show this record whole.", false },
-	{ CMD_PAUSE, PLACE_LIVE, { ' ' }, "Space", "pause", "Pause, or follow the newest again.", false },
+	{ CMD_PAUSE, PLACE_LIVE, { ' ', 'f' }, "Space, f", "pause", "Pause, or follow the newest again.", false },
 	{ CMD_FILTER, PLACE_SITES | PLACE_LIVE | PLACE_AUDIT, { '/' }, "/", "filter",
 	  "Show only what matches a filter.", false },
 	{ CMD_JUMP, PLACE_AUDIT, { '#' }, "#", "jump", "Jump to a record by its number.", false },

@@ -58,14 +58,16 @@ static void draw_rate(const struct live_events *l, uint64_t now_us, struct canva
 	unsigned seconds;
 	size_t bars = live_bars(l, room > 0 ? (size_t)room : 1, bar, &seconds);
 	struct area line = { a.row, a.col + RATE_COLUMNS, 1, (int)bars };
+	double now = live_rate(l, now_us), top;
 
 	for (size_t i = 0; i < bars; i++)
 		most = bar[i] > most ? bar[i] : most;
-	canvas_putf(cv, a, 0, 0, STYLE_STRONG, "%s/s now", rate_text(live_rate(l, now_us), text));
+	/* bars and now are not the same seconds, but the highest is never lower than another number beside it */
+	top = (double)most / seconds > now ? (double)most / seconds : now;
+	canvas_putf(cv, a, 0, 0, STYLE_STRONG, "%s/s now", rate_text(now, text));
 	draw_sparkline(cv, line, 0, 0, STYLE_WARN, bar, bars);
 	if (most > 0)
-		canvas_putf(cv, a, 0, RATE_COLUMNS + (int)bars + 1, STYLE_NORMAL, "max %s/s",
-		            rate_text((double)most / seconds, text));
+		canvas_putf(cv, a, 0, RATE_COLUMNS + (int)bars + 1, STYLE_NORMAL, "max %s/s", rate_text(top, text));
 	draw_total(l, now_us, cv, a);
 }
 
@@ -163,12 +165,12 @@ static const char *text_or_none(const struct live_event *e, const char *text)
 #define COUNT_TEXT_MAX 80
 static const char *count_text(const struct live_event *e, char out[COUNT_TEXT_MAX])
 {
-	char number[NUMBER_TEXT_MAX], span[CLOCK_TEXT_MAX];
+	char number[NUMBER_TEXT_MAX], span[NUMBER_TEXT_MAX];
 	uint64_t seconds = (e->last_us - e->first_us + SECOND - 1) / SECOND;
 	int size = snprintf(out, COUNT_TEXT_MAX, "x%s", number_text(e->count, number));
 
 	if (seconds > 0)
-		snprintf(out + size, COUNT_TEXT_MAX - (size_t)size, " in %s", duration_format(seconds, span));
+		snprintf(out + size, COUNT_TEXT_MAX - (size_t)size, " in %s", ago_text(1, 1 + seconds, span));
 	return out;
 }
 
@@ -200,6 +202,8 @@ static void draw_nothing(const struct live_panel *p, uint64_t now_us, struct can
 {
 	char since[9];
 
+	cv->cursor_row = a.row + 1;
+	cv->cursor_col = a.col;
 	if (live_list_ring(p)->count > 0)
 		canvas_put(cv, a, 1, 0, STYLE_NORMAL, "No blocked token here matches the filter; / changes it.");
 	else if (p->paused)

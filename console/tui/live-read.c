@@ -69,7 +69,7 @@ static uint64_t time_of(struct txn *ledger, uint64_t seq)
 	struct live_event e = { .time_us = 0 };
 	struct span line;
 
-	if (audit_get(ledger, seq, &line) && json_strict(line, 32, &record, NULL) == RC_OK)
+	if (audit_get(ledger, seq, &line) && line.size <= AUDIT_LINE_MAX && json_strict(line, 32, &record, NULL) == RC_OK)
 		live_event_of(&e, seq, record, 0);
 	json_decref(record);
 	return e.time_us;

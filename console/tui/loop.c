@@ -1,6 +1,7 @@
 /* loop.c -- wait, read keys, let the console act, draw.
  *
- * What a key changes is drawn at once; what comes by itself, ten times a second at most. Between two turns the process sleeps. */
+ * What a key changes is drawn at once; what comes by itself, ten times a second at most. Between two turns the
+ * process sleeps. */
 #include "console/tui/loop.h"
 
 #include "base/clock.h"
@@ -13,7 +14,6 @@ struct loop {
 	struct console *console;
 	struct canvas canvas;
 	uint64_t next_tick;            /* ms of the clock that never steps */
-	bool pasting;
 };
 
 static enum rc fit(struct loop *l)
@@ -25,14 +25,11 @@ static enum rc fit(struct loop *l)
 	return canvas_init(&l->canvas, rows, cols, l->console->utf8) ? RC_OK : RC_NOMEM;
 }
 
-/* What concerns the terminal alone is done here, so that it also works in a dialog; within pasted text a key is text. */
-static bool for_terminal(struct loop *l, int press)
+/* What concerns the terminal alone is done here, so that dialogs know it, too; within pasted text a key is text. */
+static bool for_terminal(const struct loop *l, int press)
 {
-	enum command what;
+	enum command what = l->console->own.pasting ? CMD_NONE : command_of(PLACE_SITES, press);
 
-	if (press == PRESS_PASTE_BEGIN || press == PRESS_PASTE_END)
-		l->pasting = press == PRESS_PASTE_BEGIN;
-	what = l->pasting ? CMD_NONE : command_of(PLACE_SITES, press);
 	if (what == CMD_SUSPEND)
 		screen_suspend();
 	else if (what == CMD_REDRAW)

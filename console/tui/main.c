@@ -109,7 +109,10 @@ static bool read_options(struct options *o, int argc, char **argv)
 	}
 	if (option == -1 && optind == argc)
 		return true;
-	talk("\"%s\" is not understood; see: postern-console --help", argv[option == -1 ? optind : at]);
+	if (option == COLOUR)
+		talk("--color is auto, always or never, not \"%s\"; see: postern-console --help", optarg);
+	else
+		talk("\"%s\" is not understood; see: postern-console --help", argv[option == -1 ? optind : at]);
 	return false;
 }
 
@@ -154,8 +157,8 @@ static bool descriptors_ready(void)
 	return true;
 }
 
-/* Characters only: the C library's numbers and messages stay as they are. A language that is not installed here, as over ssh,
- * still says which characters the terminal knows. */
+/* Characters only: the C library's numbers and messages stay as they are. A language that is not installed here, as
+ * over ssh, still says which characters the terminal knows. */
 static void set_characters(void)
 {
 	static const char *const names[] = { "LC_ALL", "LC_CTYPE", "LANG" };
@@ -194,6 +197,8 @@ static enum rc run(struct console *c, const struct options *o, struct why *why)
 		console_done(c);
 	}
 	screen_close();
+	if (c->parting[0])
+		talk("%s", c->parting);
 	if (rc == RC_IO)
 		why_set(why, "the terminal was lost; start postern-console again");
 	return rc;
@@ -210,7 +215,7 @@ static int console(const struct options *o)
 		rc = find_site(c.admin, o->site, &why);
 	if (rc == RC_OK) {
 		c.dir = store_dir(admin_store(c.admin));
-		c.read_only = o->read_only ? "--read-only" : only_read.text[0] ? only_read.text : NULL;
+		c.read_only = o->read_only ? "it was started with --read-only." : only_read.text[0] ? only_read.text : NULL;
 		gethostname(c.host, sizeof(c.host) - 1);
 		rc = run(&c, o, &why);
 	}

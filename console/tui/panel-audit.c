@@ -32,14 +32,21 @@ static size_t missing_below(const struct audit_panel *p)
 	return p->rows.newest || below >= wanted ? 0 : wanted - below;
 }
 
-static void select_jump(struct audit_panel *p)
+/* The record itself, or the one nearest to it. */
+static void select_jump(struct audit_panel *p, struct console *c)
 {
-	for (size_t i = 0; i < p->rows.count && p->jump != UINT64_MAX; i++) {
-		if (p->rows.row[i].seq < p->jump && i + 1 < p->rows.count)
-			continue;
-		p->list.selected = i;
-		p->jump = UINT64_MAX;
-	}
+	size_t i = 0;
+
+	if (p->jump == UINT64_MAX || p->rows.count == 0)
+		return;
+	while (p->rows.row[i].seq < p->jump && i + 1 < p->rows.count)
+		i++;
+	p->list.selected = i;
+	if (p->rows.row[i].seq != p->jump)
+		console_say(c, STYLE_WARN, filter_empty(&p->filter) ? "There is no record %llu; one near it is selected." :
+		            "The filter leaves record %llu out, or there is none; one near it is selected.",
+		            (unsigned long long)p->jump);
+	p->jump = UINT64_MAX;
 }
 
 static void older_joined(struct audit_panel *p, size_t added)
@@ -81,7 +88,7 @@ static bool read_slice(struct audit_panel *p, struct console *c)
 	}
 	if (empty && added > 0)
 		p->list.selected = p->follow ? p->rows.count - 1 : 0;
-	select_jump(p);
+	select_jump(p, c);
 	list_fit(&p->list, p->shown);
 	p->started = true;
 	p->searching = missing_above(p) > 0 || missing_below(p) > 0;
@@ -147,11 +154,11 @@ static unsigned audit_tick(struct panel *panel, struct console *c)
 
 /* The year is in the title. */
 static const struct column columns[] = {
-	{ "SEQ", 8, true }, { "TIME (UTC)", 14, false }, { "SITE", 12, false }, { "EVENT", 8, false }, { "OUTCOME", 8, false },
+	{ "SEQ", 8, true }, { "TIME UTC", 14, false }, { "SITE", 12, false }, { "EVENT", 8, false }, { "OUTCOME", 8, false },
 	{ "REASON OR ACTION", 0, false },
 };
 static const struct column columns_wide[] = {
-	{ "SEQ", 10, true }, { "TIME (UTC)", 14, false }, { "SITE", 18, false }, { "EVENT", 8, false }, { "OUTCOME", 8, false },
+	{ "SEQ", 10, true }, { "TIME UTC", 14, false }, { "SITE", 18, false }, { "EVENT", 8, false }, { "OUTCOME", 8, false },
 	{ "REASON", 22, false }, { "ACTION", 0, false }, { "WHO", 12, false }, { "REMOTE", 18, false },
 };
 #define WIDE_COLS 130
@@ -221,6 +228,15 @@ static void draw_title(struct canvas *cv, struct area a, const struct audit_pane
 	buf_done(&title);
 }
 
+static void draw_nothing(struct canvas *cv, struct area body, const struct audit_panel *p)
+{
+	cv->cursor_row = body.row + 1;
+	cv->cursor_col = body.col + 1;
+	if (p->started && !p->searching)
+		canvas_put(cv, body, 1, 1, STYLE_NORMAL, filter_empty(&p->filter) ? "The log has no record yet." :
+		           "No record matches; / changes the filter, an empty one shows all.");
+}
+
 static void audit_draw(struct panel *panel, const struct console *c, struct canvas *cv, struct area a)
 {
 	struct audit_panel *p = (struct audit_panel *)panel;
@@ -238,9 +254,8 @@ static void audit_draw(struct panel *panel, const struct console *c, struct canv
 		draw_row(cv, body, (int)i, &p->rows.row[p->list.top + i]);
 	if (p->list.count > 0)
 		draw_selected(cv, body, (int)(p->list.selected - p->list.top));
-	else if (p->started && !p->searching)
-		canvas_put(cv, body, 1, 2, STYLE_DIM, filter_empty(&p->filter) ? "The log has no record yet." :
-		           "No record matches; / changes the filter, an empty one shows all.");
+	else
+		draw_nothing(cv, body, p);
 }
 
 /* ---- commands ---- */

@@ -255,9 +255,10 @@ static void put_vault(struct page *p, const struct health *h)
 	put_readers(p, &h->vault_readers);
 }
 
-static void put_versions(struct page *p, const struct health *h)
+static void put_installation(struct page *p, const struct health *h, const char *dir)
 {
-	put_heading(p, "Versions");
+	put_heading(p, "Installation");
+	put_fact(p, "Data", "%s", dir);
 	put_fact(p, "Postern", "%s", h->version);
 	put_fact(p, "Schemas", "vault %" PRIu32 ", ledger %" PRIu32, h->vault_schema, h->ledger_schema);
 }
@@ -265,7 +266,7 @@ static void put_versions(struct page *p, const struct health *h)
 /* ---- the page and its window ---- */
 
 /* Returns the rows it takes. */
-static int put_page(struct canvas *cv, struct area a, int row, const struct health_panel *p)
+static int put_page(struct canvas *cv, struct area a, int row, const struct health_panel *p, const char *dir)
 {
 	struct page page = { cv, { a.row, a.col + 1, a.rows, a.cols - 2 }, row };
 	char heading[CLOCK_TEXT_MAX + 48] = "Health", at[CLOCK_TEXT_MAX];
@@ -277,14 +278,14 @@ static int put_page(struct canvas *cv, struct area a, int row, const struct heal
 	put_workers(&page, &p->health);
 	put_ledger(&page, &p->health);
 	put_vault(&page, &p->health);
-	put_versions(&page, &p->health);
+	put_installation(&page, &p->health, dir);
 	return page.row - row;
 }
 
-static void draw_window(struct health_panel *p, struct canvas *cv, struct area a)
+static void draw_window(struct health_panel *p, struct canvas *cv, struct area a, const char *dir)
 {
 	struct area nowhere = { a.row, a.col, 0, a.cols }, line = area_less(a, a.rows - 1, 0);
-	size_t in_all = (size_t)put_page(cv, nowhere, 0, p), first;
+	size_t in_all = (size_t)put_page(cv, nowhere, 0, p, dir), first;
 	char text[64];
 
 	p->rows = (size_t)a.rows;
@@ -295,7 +296,7 @@ static void draw_window(struct health_panel *p, struct canvas *cv, struct area a
 	p->scroll.count = in_all > p->rows ? in_all - p->rows + 1 : 1;
 	list_fit(&p->scroll, p->rows);
 	first = p->scroll.selected;
-	put_page(cv, a, -(int)first, p);
+	put_page(cv, a, -(int)first, p, dir);
 	if (in_all <= p->rows)
 		return;
 	snprintf(text, sizeof(text), "lines %zu-%zu of %zu", first + 1, first + p->rows, in_all);
@@ -308,10 +309,9 @@ static void health_draw(struct panel *panel, const struct console *c, struct can
 	struct area in = { a.row, a.col + 1, a.rows, a.cols - 2 };
 	char text[sizeof(p->why.text) + 64];
 
-	(void)c;
 	cv->cursor_row = a.row;
 	if (p->loaded) {
-		draw_window(p, cv, a);
+		draw_window(p, cv, a, c->dir);
 		return;
 	}
 	draw_rule(cv, a, 0, "Health");

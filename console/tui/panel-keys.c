@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 
-#define EXPIRY_ROWS 20000
 #define AWAY_US UINT64_C(3000000)      /* the panel shown loads each second: after that long it is entered anew */
 
 static struct panel *keys_make(void)

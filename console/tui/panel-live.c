@@ -102,7 +102,7 @@ static void follow(struct live_panel *p)
 	live_fit(p);
 }
 
-/* The event one sees as selected: while following, the newest that was drawn. false: there is none. */
+/* The event one sees as selected: while following, the newest that was drawn. false: one sees none. */
 static bool selected_seq(const struct live_panel *p, uint64_t *ret)
 {
 	const struct live_ring *r = live_list_ring(p);
@@ -111,7 +111,7 @@ static bool selected_seq(const struct live_panel *p, uint64_t *ret)
 	if (index == r->count)
 		return false;
 	*ret = p->paused ? live_ring_at(r, index)->seq : p->drawn_seq;
-	return true;
+	return *ret != UINT64_MAX;
 }
 
 /* ---- the filter ---- */

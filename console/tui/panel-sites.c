@@ -152,14 +152,6 @@ static enum style keys_style(const struct site_row *r)
 	return r->active ? STYLE_NORMAL : STYLE_WARN;
 }
 
-/* Its last record, or the last token that verified: not every request leaves a record. Seconds. */
-static uint64_t last_event(const struct site_line *l)
-{
-	uint64_t recorded = l->activity.last_at_us / 1000000;
-
-	return recorded > l->row.last_verified_at ? recorded : l->row.last_verified_at;
-}
-
 static void draw_site(const struct sites_panel *p, const struct console *c, struct canvas *cv, struct area a, int row,
                       const struct site_line *l)
 {
@@ -168,7 +160,7 @@ static void draw_site(const struct sites_panel *p, const struct console *c, stru
 	const char *cells[] = {
 		l->row.id, plan_name(l->row.plan), keys_text(&l->row, c->utf8, keys),
 		number_text(l->row.verified_1m, verified), known ? number_text(l->activity.blocked_1m, blocked) : "?",
-		known ? ago_text(last_event(l), c->now_us / 1000000, last) : "?", l->row.name,
+		known ? ago_text(site_last_event(&l->row, &l->activity), c->now_us / 1000000, last) : "?", l->row.name,
 	};
 	const enum style styles[] = {
 		STYLE_STRONG, STYLE_NORMAL, keys_style(&l->row), STYLE_NORMAL,

@@ -1,7 +1,7 @@
 /* panel-token.c -- the token debugger: one pastes a token and sees what the gate would say of it, check by check.
  *
- * Nothing is recorded by looking. The token lies in a struct secret, is never drawn, and goes when it is forgotten,
- * when the site is another, and at the end. */
+ * Nothing is recorded by looking. The token lies in a struct secret, is drawn only where it is typed, and goes when it is
+ * forgotten, when the site is another, and at the end. */
 #include "console/tui/panel-token.h"
 
 #include "base/clock.h"
@@ -134,17 +134,20 @@ static void add_decision(struct page *g, const struct explained *e)
 	add_text(g, NAME_COLUMNS, STYLE_NORMAL, reason_text(e->reason));
 }
 
-static void add_end(struct page *g, const struct identity *who, uint64_t now_s)
+/* Without exp it is iat that ends it, and without both nothing. */
+static void add_end(struct page *g, const struct explained *e, uint64_t now_s)
 {
-	char text[CLOCK_TEXT_MAX * 2 + 16], at[CLOCK_TEXT_MAX], left[CLOCK_TEXT_MAX];
+	const struct identity *who = &e->identity;
+	char text[CLOCK_TEXT_MAX + NUMBER_TEXT_MAX + 16], at[CLOCK_TEXT_MAX], left[NUMBER_TEXT_MAX];
 
 	if (!who->has_expiry) {
-		add_member(g, "Ends", STYLE_WARN, "never: the token has no exp");
+		add_member(g, "Ends", STYLE_WARN, json_object_get(e->claims, "iat") ?
+		           "when iat is too long ago for the site: the token has no exp" :
+		           "never: the token has neither exp nor iat");
 		return;
 	}
 	clock_format(who->expires_at * 1000000, at);
-	duration_format(who->expires_at > now_s ? who->expires_at - now_s : 0, left);
-	snprintf(text, sizeof(text), "%s, in %s", at, left);
+	snprintf(text, sizeof(text), "%s, in %s", at, ago_text(now_s, who->expires_at, left));
 	add_member(g, "Ends", STYLE_NORMAL, text);
 }
 
@@ -161,7 +164,7 @@ static void add_identity(struct page *g, const struct explained *e, uint64_t now
 	add_member(g, "Email", STYLE_STRONG, who->email);
 	add_member(g, "Name", STYLE_NORMAL, who->name[0] ? who->name : "-");
 	add_member(g, "User id", STYLE_NORMAL, who->user_id[0] ? who->user_id : "-");
-	add_end(g, who, now_s);
+	add_end(g, e, now_s);
 }
 
 static void add_token(struct page *g, const struct token_panel *p)

@@ -2,12 +2,9 @@
  * for, who is behind its subject. Shown over the panel it was opened from. */
 #include "console/tui/console.h"
 
-#include "base/clock.h"
-
 #include <stdlib.h>
 
-#define NAME_COLUMNS 16
-#define VALUE_MAX 4096
+#define NAME_COLUMNS 21                /* "detail.with_identity" */
 
 struct record_view {
 	uint64_t seq;
@@ -46,95 +43,94 @@ void record_open(struct console *c, uint64_t seq)
 	c->record = v;
 }
 
-/* ---- drawing: each part returns the row after it; without a canvas it only counts ---- */
+/* ---- drawing: below one another; without a canvas the rows are only counted ---- */
 
-static int draw_member(struct canvas *cv, struct area a, int row, const char *name, const char *value)
+struct page {
+	struct canvas *cv;
+	struct area a;
+	int row;                       /* the next one */
+};
+
+static void put_member(void *arg, const char *name, const char *value)
 {
-	struct area right = { a.row, a.col + NAME_COLUMNS, a.rows, a.cols - NAME_COLUMNS };
-	int rows = canvas_wrap(cv, right, row, STYLE_NORMAL, value);
+	struct page *p = arg;
+	struct area right = { p->a.row, p->a.col + NAME_COLUMNS, p->a.rows, p->a.cols - NAME_COLUMNS };
+	struct area left = { p->a.row, p->a.col, p->a.rows, NAME_COLUMNS - 1 };
+	int rows = canvas_wrap(p->cv, right, p->row, STYLE_NORMAL, value);
 
-	if (cv)
-		canvas_put(cv, a, row, 0, STYLE_HEADING, name);
-	return row + (rows > 1 ? rows : 1);
+	if (p->cv)
+		canvas_put(p->cv, left, p->row, 0, STYLE_HEADING, name);
+	p->row += rows > 1 ? rows : 1;
 }
 
-/* Microseconds in words; a number that is no time of this world stays a number. */
-static bool is_time(const char *name, const json_t *value)
+static void put_reason(struct page *p, const char *name)
 {
-	return json_is_integer(value) && json_integer_value(value) > 0 &&
-	       (strcmp(name, "time") == 0 || strcmp(name, "first") == 0 || strcmp(name, "last") == 0);
-}
+	enum reason r = reason_from_name(name);
 
-static int draw_value(struct canvas *cv, struct area a, int row, const char *name, const json_t *value)
-{
-	struct buf text = BUF_INIT;
-	char at[CLOCK_TEXT_MAX];
-
-	if (json_is_string(value)) {
-		buf_add_span(&text, json_span(value));
-	} else {
-		json_canonical(&text, value);
-		if (is_time(name, value))
-			buf_addf(&text, "  %s", clock_format((uint64_t)json_integer_value(value), at));
+	if (r == REASON_COUNT) {
+		put_member(p, "What it means", "This version of Postern does not know the reason.");
+		return;
 	}
-	buf_add_char(&text, '\0');
-	row = draw_member(cv, a, row, name, text.failed ? "(out of memory)" : text.data);
-	buf_done(&text);
-	return row;
+	put_member(p, "What it means", reason_text(r));
+	if (admin_advice(r))
+		put_member(p, "What to do", admin_advice(r));
 }
 
-static int draw_members(struct canvas *cv, struct area a, int row, const json_t *record)
+/* Before the members, which may be more than the screen holds. */
+static void put_meaning(struct page *p, const json_t *record)
 {
-	const char *name;
-	json_t *value;
+	const char *reason = json_string_value(json_object_get(record, "reason"));
+	int from = p->row;
 
-	json_object_foreach((json_t *)record, name, value)
-		row = draw_value(cv, a, row, name, value);
-	return row;
+	if (reason)
+		put_reason(p, reason);
+	if (admin_record_folded(record))
+		put_member(p, "Folded", admin_folded);
+	p->row += p->row > from;
 }
 
-static int draw_reason(struct canvas *cv, struct area a, int row, const json_t *record)
-{
-	const char *name = json_string_value(json_object_get(record, "reason"));
-	enum reason r = name ? reason_from_name(name) : REASON_COUNT;
-	const char *advice;
-
-	if (!name)
-		return row;
-	if (r == REASON_COUNT)
-		return draw_member(cv, a, row + 1, "What it means", "This version of Postern does not know the reason.");
-	row = draw_member(cv, a, row + 1, "What it means", reason_text(r));
-	advice = admin_advice(r);
-	return advice ? draw_member(cv, a, row, "What to do", advice) : row;
-}
-
-static int draw_identity(struct canvas *cv, struct area a, int row, const struct record_view *v, const struct console *c)
+static void put_identity(struct page *p, const struct record_view *v, const struct console *c)
 {
 	if (!json_is_string(json_object_get(v->record, "subject")))
-		return row;
-	if (!v->named)
-		return 1 + draw_member(cv, a, row, "Identity", c->read_only ?
-		                       "Not shown: that is recorded, and this console is read-only." :
-		                       "i shows the email behind the subject, and records that you asked.");
-	row = draw_member(cv, a, row, "Email", v->who.email);
-	return 1 + (v->who.name[0] ? draw_member(cv, a, row, "Name", v->who.name) : row);
+		return;
+	if (v->named) {
+		put_member(p, "Email", v->who.email);
+		if (v->who.name[0])
+			put_member(p, "Name", v->who.name);
+	} else {
+		put_member(p, "Identity", c->read_only ?
+		           "Not shown: that is recorded, and this console is read-only." :
+		           "i shows the email behind the subject, and records that you asked.");
+	}
+	p->row++;
 }
 
-static int draw_all(struct canvas *cv, struct area a, int row, const struct record_view *v, const struct console *c)
+static void put_line(struct page *p, const struct record_view *v)
 {
 	struct buf text = BUF_INIT;
 
-	if (v->record) {
-		row = draw_identity(cv, a, row, v, c);
-		row = draw_members(cv, a, row, v->record);
-		return draw_reason(cv, a, row, v->record);
-	}
 	buf_add_span(&text, buf_span(&v->line));
 	buf_add_char(&text, '\0');
-	row = draw_member(cv, a, row, "Not a record", text.failed ? "(out of memory)" : text.data);
+	put_member(p, "Not a record", text.failed ? "(out of memory)" : text.data);
 	buf_done(&text);
-	return draw_member(cv, a, row + 1, "What to do", "The log holds a line that Postern does not write: it was altered. "
-	                   "Keep a copy of the data directory before anything else.");
+	p->row++;
+	put_member(p, "What to do", "The log holds a line that Postern does not write: it was altered. "
+	           "Keep a copy of the data directory before anything else.");
+}
+
+/* Returns the row after it all. */
+static int draw_all(struct canvas *cv, struct area a, int row, const struct record_view *v, const struct console *c)
+{
+	struct page p = { cv, a, row };
+
+	if (v->record) {
+		put_meaning(&p, v->record);
+		put_identity(&p, v, c);
+		admin_record_members(v->record, put_member, &p);
+	} else {
+		put_line(&p, v);
+	}
+	return p.row;
 }
 
 static void draw_title(struct canvas *cv, struct area a, const struct record_view *v)
@@ -194,11 +190,11 @@ static unsigned show_identity(struct record_view *v, struct console *c)
 	struct why why = { "" };
 	enum rc rc;
 
+	v->top = 0;            /* where the identity stands */
 	if (v->named || !console_may_change(c))
 		return DO_DRAW;
 	rc = admin_audit_identity(c->admin, v->seq, &v->who, &why);
 	v->named = rc == RC_OK;
-	v->top = 0;            /* where the identity stands */
 	if (rc == RC_OK)
 		console_say(c, STYLE_WARN, "That you looked at this identity is recorded.");
 	else

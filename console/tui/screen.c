@@ -1,8 +1,9 @@
 /* screen.c -- the terminal: a canvas shown by curses, keys read from it, a secret past it.
  *
- * Keys are read through a pad, for curses refreshes any other window before it reads from it. curses knows the cells where a
- * secret stands as blanks: it neither holds the secret nor overwrites it, so it is both written and overwritten here. While it
- * stands it is left alone, for a terminal drops the mouse's selection where it is written to. */
+ * Keys are read through a pad, for curses refreshes any other window before it reads from it. curses knows the cells
+ * where a secret stands as blanks: it neither holds the secret nor overwrites it, so it is both written and
+ * overwritten here. While it stands it is left alone, for a terminal drops the mouse's selection where it is written
+ * to. */
 #include "console/tui/screen.h"
 
 #include "base/crypto.h"
@@ -252,7 +253,8 @@ static void set_looks(enum colour_wish wish)
 {
 	bool own;
 
-	screen.coloured = wants_colour(wish) && has_colors() && start_color() == OK && COLORS >= 8 && COLOR_PAIRS > STYLE_COUNT;
+	screen.coloured = wants_colour(wish) && has_colors() && start_color() == OK && COLORS >= 8 &&
+	                  COLOR_PAIRS > STYLE_COUNT;
 	own = screen.coloured && use_default_colors() == OK;
 	for (int i = 0; i < STYLE_COUNT; i++) {
 		const struct look *l = &looks[i];
@@ -334,8 +336,7 @@ enum rc screen_open(enum colour_wish colour, struct why *why)
 		why_set(why, "the terminal or its signals cannot be set up: %s", strerror(errno));
 		return RC_IO;
 	}
-	use_env(FALSE);                /* LINES and COLUMNS may be what another terminal was */
-	use_tioctl(TRUE);
+	use_tioctl(TRUE);              /* LINES and COLUMNS may be another terminal's */
 	screen.terminal = newterm(NULL, stdout, stdin);
 	screen.input = screen.terminal ? newpad(1, 1) : NULL;
 	if (!screen.input) {
@@ -406,8 +407,8 @@ static void show_row(const struct canvas *c, int row, int cols)
 	mvadd_wchnstr(row, 0, line, n);
 }
 
-/* Of several changed lines curses moves some on the terminal, where it can, and with them a secret that stands there: so then
- * they change one by one, without the cursor. */
+/* Of several changed lines curses moves some on the terminal, where it can, and with them a secret that stands there:
+ * so then they change one by one, without the cursor. */
 static void show_rows(const struct canvas *c, int rows, int cols)
 {
 	bool one_by_one = screen.secret_cols > 0;
@@ -508,8 +509,8 @@ static void skip_sequence(int first)
 		ungetch(next);
 }
 
-/* An Escape alone, or the start of a sequence that no key is known by: its letters must not be taken for keys. What follows
- * an Escape at once has come with it. */
+/* An Escape alone, or the start of a sequence that no key is known by: its letters must not be taken for keys. What
+ * follows an Escape at once has come with it. */
 static int escape_press(void)
 {
 	int next = wgetch(screen.input);
@@ -528,8 +529,8 @@ static size_t character_room(uint8_t first)
 	return first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
 }
 
-/* A byte of a character beyond ASCII. Its bytes may come one by one; what makes no character is U+FFFD, so that pasted text
- * is never silently shorter than it was. */
+/* A byte of a character beyond ASCII. Its bytes may come one by one; what makes no character is U+FFFD, so that
+ * pasted text is never silently shorter than it was. */
 static int byte_press(int byte)
 {
 	const uint8_t *at = screen.character;
@@ -571,6 +572,7 @@ static void answer_signals(void)
 	if (came & CAME_SUSPEND) {
 		screen_suspend();
 	} else if (came & CAME_CONTINUE) {     /* it was stopped unasked, and the terminal used by somebody else */
+		hide_secret();                 /* here, and not in the screen that endwin() goes back to */
 		endwin();
 		come_back();
 	}

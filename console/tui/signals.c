@@ -225,9 +225,9 @@ int signals_stop(void)
 	return stop_signal;
 }
 
-/* The others of the group first, unheard by this process. Then this thread: raise() returns after it was continued, while a
- * signal to the whole process may find another thread and stop this one some instructions later. Where the group is orphaned
- * the kernel drops the signal: nobody could continue it. */
+/* The others of the group first, unheard by this process. Then this thread: raise() returns after it was continued,
+ * while a signal to the whole process may find another thread and stop this one some instructions later. Where the
+ * group is orphaned the kernel drops the signal: nobody could continue it. */
 void signals_suspend(void)
 {
 	struct sigaction ignored = { .sa_handler = SIG_IGN }, normal = { .sa_handler = SIG_DFL }, ours;

@@ -228,3 +228,10 @@ void activity_get(const struct activity *x, const char *site, uint64_t now_us, s
 		if (s->newest_s - i <= now_s && now_s - (s->newest_s - i) < WINDOW_S)
 			ret->blocked_1m += s->blocked[(s->newest_s - i) % WINDOW_S];
 }
+
+uint64_t site_last_event(const struct site_row *r, const struct site_activity *now)
+{
+	uint64_t recorded = now->last_at_us / 1000000;
+
+	return recorded > r->last_verified_at ? recorded : r->last_verified_at;
+}

@@ -22,6 +22,9 @@ struct admin {
 	struct why notice;             /* for admin_settle() */
 };
 
+/* admin.c: RC_IO with why where the environment's file is no longer the one that was opened: what is written to it is lost. */
+enum rc still_there(struct admin *a, enum env env, struct why *why) MUST_CHECK;
+
 /* privileges.c */
 void    actor_read(char out[ACTOR_MAX]);
 enum rc privileges_take(const char *dir, struct why *why) MUST_CHECK;

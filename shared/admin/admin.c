@@ -73,12 +73,23 @@ const char *admin_actor(const struct admin *a)
 	return a->actor;
 }
 
+enum rc still_there(struct admin *a, enum env env, struct why *why)
+{
+	if (!store_replaced(a->store, env))
+		return RC_OK;
+	why_set(why, "the %s in %s was replaced or removed while this program had it open, so what it knows is old and it changes "
+	        "nothing: start it again", env == ENV_VAULT ? "vault" : "ledger", store_dir(a->store));
+	return RC_IO;
+}
+
 static enum rc version_of(struct admin *a, enum env env, const char *name, uint64_t *ret, struct why *why)
 {
 	struct txn *t = txn_read(a->store, env);
 	uint64_t version = txn_version(t);
 	enum rc rc = txn_end(t);
 
+	if (rc == RC_OK && (rc = still_there(a, env, why)) != RC_OK)
+		return rc;
 	if (rc == RC_OK)
 		*ret = version;
 	else

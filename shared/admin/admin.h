@@ -29,7 +29,8 @@ struct store *admin_store(struct admin *a);
 const char *admin_actor(const struct admin *a);      /* "loginuid:user" */
 /* Deletes the secrets of keys past their time, as opening does: for a program that stays open, once a minute. */
 void    admin_sweep(struct admin *a);
-/* Another number, another state: to be asked many times a second, to learn that somebody changed something. */
+/* Another number, another state: to be asked many times a second, to learn that somebody changed something. RC_IO: also where
+ * the vault or the ledger was replaced or removed since it was opened; no change is made then. */
 struct admin_versions { uint64_t vault, ledger; };
 enum rc admin_versions(struct admin *a, struct admin_versions *ret, struct why *why) MUST_CHECK;
 /* The process's one writer of the ledger, started when first asked for; ends with admin_close(). RC_READ_ONLY. */
@@ -89,6 +90,8 @@ void    activity_free(struct activity *x);
 enum rc activity_read(struct activity *x, struct admin *a, size_t max_rows, bool *ret_more, struct why *why) MUST_CHECK;
 struct site_activity { uint64_t last_at_us; uint64_t blocked_1m; };    /* 0: nothing in what was read; folded records count whole */
 void    activity_get(const struct activity *x, const char *site, uint64_t now_us, struct site_activity *ret);
+/* Its last record, or the last token that verified, for not every request leaves a record. Seconds; 0: neither is known. */
+uint64_t site_last_event(const struct site_row *r, const struct site_activity *now);
 
 /* ---- keys ---- */
 struct key_row {
@@ -99,6 +102,7 @@ struct key_row {
 };
 struct key_rows {
 	uint64_t ring;                 /* the ring's version */
+	bool use_unknown;              /* the ledger could not be read: what the rows say of use means nothing */
 	size_t count, live;            /* live keys first, then tombstones, the latest first */
 	struct key_row *row;
 };
@@ -106,14 +110,17 @@ enum rc admin_key_list(struct admin *a, const char *site, struct key_rows *ret, 
                        struct why *why) MUST_CHECK;
 void    key_rows_done(struct key_rows *r);
 /* What retiring it now would mean, as last reported: "verified 1,204 tokens in the last hour, last 3 s ago", "not used for 26 h:
- * safe to retire", "never used: safe to retire". */
+ * safe to retire", "not used yet" where it is younger than a day. The last key that verifies is never called safe to retire. */
 #define KEY_USE_TEXT_MAX 128
-const char *key_use_text(const struct key_row *r, uint64_t now_s, char out[KEY_USE_TEXT_MAX]);
+const char *key_use_text(const struct key_rows *rows, size_t index, uint64_t now_s, char out[KEY_USE_TEXT_MAX]);
 /* Would the ring verify nothing (any more) without this row? */
 bool    key_row_is_last(const struct key_rows *rows, size_t index, uint64_t now_s);
 /* Of the site's newest records, at most max_rows rows of the log: how many tokens without exp ran an action: what turning
  * require_exp on would block. */
 enum rc admin_expiry_missing(struct admin *a, const char *site, size_t max_rows, uint64_t *ret_count, struct why *why) MUST_CHECK;
+/* The same of every site that does not require it and had one: a new object {site: count}. */
+#define EXPIRY_ROWS 20000              /* how far back one looks: a fraction of a second */
+enum rc admin_expiry_sites(struct admin *a, size_t max_rows, json_t **ret, struct why *why) MUST_CHECK;
 /* Is the ring healthy: a key verifies, one of them without an end, none in use about to end? *ret_problems: a new array
  * of sentences, empty where it is. */
 enum rc admin_key_check(struct admin *a, const char *site, json_t **ret_problems, enum reason *ret_reason,
@@ -178,14 +185,21 @@ enum rc admin_audit_site(struct admin *a, const char *site, enum reason *ret_rea
 /* Records that the caller takes clear identities out of the log, and by which filter: before any is shown. */
 enum rc admin_audit_identities_read(struct admin *a, const struct audit_filter *f, const char *format,
                                     struct why *why) MUST_CHECK;
-/* One record, by its number: the stored line, and parsed. *ret_record is new; NULL where the line is no JSON object.
- * RC_NOT_FOUND: there is none. */
+/* One record, by its number: the stored line, and parsed. *ret_record is new; NULL where the line is no JSON object, or
+ * longer than any record: then *ret_line is its beginning. RC_NOT_FOUND: there is none. */
 enum rc admin_audit_record(struct admin *a, uint64_t seq, struct buf *ret_line, json_t **ret_record, struct why *why) MUST_CHECK;
 /* The clear identity behind one record's subject. That the caller asked is recorded first. RC_NOT_FOUND: the record names no
  * subject, or its identity is not kept any more. */
 enum rc admin_audit_identity(struct admin *a, uint64_t seq, struct audit_identity *ret, struct why *why) MUST_CHECK;
 /* What an admin may do about a reason found in the log: a sentence or two. Static; NULL: there is nothing to do. */
 const char *admin_advice(enum reason r);
+/* A record for people: each member with its value as text, those of its detail as "detail.NAME", what one looks for first
+ * standing first. */
+typedef void (*record_member)(void *arg, const char *name, const char *value);
+void    admin_record_members(const json_t *record, record_member take, void *arg);
+/* Does it stand for several requests? Then admin_folded says what that means. */
+bool    admin_record_folded(const json_t *record);
+extern const char admin_folded[];
 /* The subject of an email at a site, for filters. */
 enum rc admin_subject_of(struct admin *a, const char *site, const char *email, char ret[SUBJECT_MAX],
                          enum reason *ret_reason, struct why *why) MUST_CHECK;

@@ -132,6 +132,11 @@ static const char *const advice[REASON_COUNT] = {
 		"without quotes: postern key import SITE.",
 };
 
+const char admin_folded[] =
+	"This record stands for as many requests as its count says, from first to last: more than the audit budget allows "
+	"(postern-fcgi --audit-budget), so they are not recorded one by one. The records just before it show some of "
+	"them. Where it names no reason, they had several.";
+
 const char *admin_advice(enum reason r)
 {
 	return (size_t)r < ARRAY_LEN(advice) ? advice[r] : NULL;

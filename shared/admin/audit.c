@@ -114,8 +114,10 @@ enum rc admin_audit_record(struct admin *a, uint64_t seq, struct buf *ret_line, 
 	enum rc rc = RC_OK;
 
 	if (audit_get(ledger, seq, &line)) {
-		buf_add_span(ret_line, line);
-		rc = json_strict(line, LINE_DEPTH_MAX, &record, NULL);
+		bool fits = line.size <= AUDIT_LINE_MAX;
+
+		buf_add_span(ret_line, span_of(line.data, fits ? line.size : AUDIT_LINE_MAX));
+		rc = fits ? json_strict(line, LINE_DEPTH_MAX, &record, NULL) : RC_INVALID;
 		rc = rc == RC_NOMEM || ret_line->failed ? RC_NOMEM : RC_OK;
 	} else {
 		rc = txn_rc(ledger) != RC_OK ? txn_rc(ledger) : RC_NOT_FOUND;
@@ -162,7 +164,7 @@ static enum rc identity_of(struct admin *a, const json_t *record, uint64_t seq, 
 	enum rc rc;
 
 	if (!whose(record, &site, &subject)) {
-		why_set(why, "record %llu names nobody", number);
+		why_set(why, "record %llu names nobody: it has no subject", number);
 		return RC_NOT_FOUND;
 	}
 	members = json_pack("{sI}", "seq", (json_int_t)seq);

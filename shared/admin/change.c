@@ -10,11 +10,13 @@ bool change_member(struct change *c, const char *name, json_t *value)
 	return json_object_set_new(c->members, name, value) == 0;
 }
 
-static enum rc vault_change(struct admin *a, struct change *c, enum reason *ret_reason)
+static enum rc vault_change(struct admin *a, struct change *c, enum reason *ret_reason, struct why *why)
 {
 	struct txn *vault = txn_write(a->store, ENV_VAULT);
 	enum rc rc = vault ? txn_rc(vault) : RC_NOMEM;
 
+	if (rc == RC_OK)
+		rc = still_there(a, ENV_VAULT, why);
 	if (rc == RC_OK)
 		rc = c->run(a, vault, c, ret_reason);
 	if (rc != RC_OK)
@@ -74,7 +76,7 @@ enum rc change_run(struct admin *a, struct change *c, enum reason *ret_reason, s
 
 	/* an urgent change is made even where its record cannot be */
 	if (!a->read_only && ((rc = record_before(a, c, id, why)) == RC_OK || c->urgent)) {
-		rc = vault_change(a, c, &reason);
+		rc = vault_change(a, c, &reason, why);
 		if (rc == RC_OK && c->after)
 			rc = c->after(a, c, why);
 		record_after(a, c, id, rc, reason);

@@ -124,10 +124,6 @@ static bool identity_hint(const struct explaining *x, json_t *hints)
 	static const struct { enum reason reason; const char *hint; } table[] = {
 		{ REASON_EMAIL_MISSING, "The claim must be called \"email\" and be a string; sub, mail or user.email are not read." },
 		{ REASON_EMAIL_MALFORMED, "The email must be one plain address, without a display name, quotes or spaces." },
-		{ REASON_EMAIL_RESERVED, "Its domain belongs to nobody, so this visitor is anonymous. A test site may accept it: "
-		                         "postern site set SITE --accept-domain DOMAIN" },
-		{ REASON_EMAIL_NOT_PUBLIC, "Its domain is no public one, so this visitor is anonymous. A site of an intranet "
-		                           "may accept it: postern site set SITE --accept-domain DOMAIN" },
 		{ REASON_NO_TOKEN, "Nothing here is a token: a request like this is anonymous." },
 	};
 

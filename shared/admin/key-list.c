@@ -77,7 +77,7 @@ static void add_use(struct admin *a, const char *site, struct key_rows *r)
 
 	for (size_t i = 0; i < r->count; i++)
 		key_use_get(ledger, site, r->row[i].key.kid, now, &r->row[i].use);
-	txn_abort(ledger);             /* advisory: a ring is listed even where the ledger is not readable */
+	r->use_unknown = txn_end(ledger) != RC_OK;     /* advisory: a ring is listed even where the ledger is not readable */
 }
 
 enum rc admin_key_list(struct admin *a, const char *site, struct key_rows *ret, enum reason *ret_reason,
@@ -156,10 +156,12 @@ static const char *age_text(uint64_t seconds, char out[CLOCK_TEXT_MAX])
 }
 
 /* Tokens live at most a day: only a key without a use for longer than that is one no backend signs with. */
-const char *key_use_text(const struct key_row *r, uint64_t now_s, char out[KEY_USE_TEXT_MAX])
+const char *key_use_text(const struct key_rows *rows, size_t index, uint64_t now_s, char out[KEY_USE_TEXT_MAX])
 {
+	const struct key_row *r = &rows->row[index];
 	const struct key_use *u = &r->use;
-	const char *safe = row_verifies(r, now_s) ? ": safe to retire" : "";
+	bool verifies = row_verifies(r, now_s), fresh = verifies && now_s < r->key.created_at + DAY;
+	const char *safe = verifies && !key_row_is_last(rows, index, now_s) ? ": safe to retire" : "";
 	uint64_t ago = now_s > u->last_used_at ? now_s - u->last_used_at : 0;
 	bool ever = u->last_used_at > 0;
 	char n[COUNT_TEXT_MAX], age[CLOCK_TEXT_MAX], last[CLOCK_TEXT_MAX + 16] = "";
@@ -167,10 +169,14 @@ const char *key_use_text(const struct key_row *r, uint64_t now_s, char out[KEY_U
 	age_text(ago, age);
 	if (ever)
 		snprintf(last, sizeof(last), ", last %s ago", age);
-	if (u->uses_1h > 0)
+	if (rows->use_unknown)
+		snprintf(out, KEY_USE_TEXT_MAX, "not known: the ledger cannot be read");
+	else if (u->uses_1h > 0)
 		snprintf(out, KEY_USE_TEXT_MAX, "verified %s in the last hour%s", tokens_text(u->uses_1h, n), last);
 	else if (u->uses_24h > 0)
 		snprintf(out, KEY_USE_TEXT_MAX, "verified %s in the last 24 h%s", tokens_text(u->uses_24h, n), last);
+	else if (!ever && fresh)
+		snprintf(out, KEY_USE_TEXT_MAX, "not used yet");
 	else if (!ever)
 		snprintf(out, KEY_USE_TEXT_MAX, "never used%s", safe);
 	else if (ago <= DAY)
@@ -222,6 +228,8 @@ static bool check_ring(json_t *problems, const struct key_rows *rows)
 	}
 	if (verify == 0)
 		return say(problems, "No key verifies: every token is blocked. Create one with: postern key create");
+	if (rows->use_unknown && !say(problems, "The ledger cannot be read, so it is not known which keys are in use."))
+		return false;
 	if (active == 0)
 		return say(problems, "Every key has an end: without a new one all tokens will be blocked. Use: postern key rotate, "
 		           "or postern key keep");

@@ -86,8 +86,10 @@ static enum rc append_run(struct txn *ledger, void *arg)
 enum rc record_put(struct admin *a, const struct audit_record *r)
 {
 	struct writer *writer;
-	enum rc rc = admin_writer(a, &writer);
+	enum rc rc = still_there(a, ENV_LEDGER, NULL);
 
+	if (rc == RC_OK)
+		rc = admin_writer(a, &writer);
 	return rc != RC_OK ? rc : writer_call(writer, append_run, (void *)r);
 }
 
@@ -119,8 +121,10 @@ void record_send(struct admin *a, const struct audit_record *r)
 {
 	struct entry *e = calloc(1, sizeof(*e));
 	struct writer *writer;
-	enum rc rc = e ? admin_writer(a, &writer) : RC_NOMEM;
+	enum rc rc = e ? still_there(a, ENV_LEDGER, NULL) : RC_NOMEM;
 
+	if (rc == RC_OK)
+		rc = admin_writer(a, &writer);
 	/* jansson counts references without a lock: the writer's thread gets a tree of its own */
 	if (rc == RC_OK) {
 		e->record = *r;

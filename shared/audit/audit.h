@@ -121,9 +121,9 @@ struct audit_filter {
 	uint64_t since, until;                       /* microseconds, since inclusive, until exclusive; 0: open */
 };
 /* One slice, oldest first: calls each for every matching line until it returns false, reading at most max_rows rows of the log in
- * one transaction. *ret_next: the seq to go on from (as `from`); *ret_end: nothing is left. Lines that do not parse are
- * passed to each with record NULL; under a filter only those that hold the filter's members as text (audit verify
- * judges the rest). */
+ * one transaction. *ret_next: the seq to go on from (as `from`); *ret_end: nothing is left. Lines that do not parse, or
+ * are longer than AUDIT_LINE_MAX, are passed to each with record NULL; under a filter only those that hold the filter's
+ * members as text, within that length (audit verify judges the rest). */
 typedef bool (*audit_each)(uint64_t seq, struct span line, const json_t *record, void *arg);
 enum rc audit_scan(struct txn *ledger, const struct audit_filter *f, uint64_t from, size_t max_rows, audit_each each, void *arg,
                    uint64_t *ret_next, bool *ret_end) MUST_CHECK;

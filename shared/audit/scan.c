@@ -91,13 +91,15 @@ static bool matches(const struct scan *s, const json_t *record)
 /* false: the caller wants no more, or it failed. */
 static bool scan_line(struct scan *s, uint64_t seq, audit_each each, void *arg)
 {
+	bool fits = s->line.size <= AUDIT_LINE_MAX, more = true;
 	json_t *record = NULL;
-	bool more = true;
-	enum rc rc;
+	enum rc rc = RC_INVALID;
 
-	if (!may_match(s, s->line))
+	/* a longer one is no record, and may be of gigabytes: its beginning is all that is looked at */
+	if (!may_match(s, span_of(s->line.data, fits ? s->line.size : AUDIT_LINE_MAX)))
 		return true;
-	rc = json_strict(s->line, LINE_DEPTH_MAX, &record, NULL);
+	if (fits)
+		rc = json_strict(s->line, LINE_DEPTH_MAX, &record, NULL);
 	if (rc == RC_NOMEM)
 		s->rc = rc;
 	else if (rc != RC_OK || !json_is_object(record))

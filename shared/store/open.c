@@ -8,7 +8,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* LMDB would make a missing file, with whatever owner and mode this process has: only init makes them. */
+/* LMDB would make a missing file, with whatever owner and mode this process has: only init makes them. And it would follow a
+ * link, which who can write into the ledger's directory can put there, and begin a new lock file in what it leads to. */
 static enum rc check_files(const char *env_dir, struct why *why)
 {
 	static const char *const names[] = { "data.mdb", "lock.mdb" };
@@ -20,9 +21,13 @@ static enum rc check_files(const char *env_dir, struct why *why)
 
 		if (asprintf(&path, "%s/%s", env_dir, names[i]) < 0)
 			return RC_NOMEM;
-		if (stat(path, &s) != 0) {
+		if (lstat(path, &s) != 0) {
 			rc = errno == ENOENT || errno == ENOTDIR ? RC_NOT_FOUND : RC_IO;
 			why_set(why, "%s: %s%s", path, strerror(errno), rc == RC_NOT_FOUND ? ": run postern init" : "");
+		} else if (!S_ISREG(s.st_mode)) {
+			rc = RC_IO;
+			why_set(why, "%s is a link or no plain file, and nothing is opened through it: stop every worker and find "
+			        "out who put it there", path);
 		}
 		free(path);
 	}
@@ -132,7 +137,7 @@ static enum rc check_rollback(struct store *st, struct txn *t, const struct vaul
 		        (unsigned long long)now.counter, (unsigned long long)known->counter);
 		return RC_ROLLED_BACK;
 	}
-	if (now.counter == known->counter)
+	if (now.counter == known->counter || st->mode == STORE_READ)
 		return RC_OK;
 	rc = admin_state_raise(&st->paths, &now);
 	if (rc == RC_NOSPACE)

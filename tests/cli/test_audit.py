@@ -218,6 +218,15 @@ def test_every_reason_that_blocks_a_token_is_explained(data):
         assert shown["reason"] == reason and len(words) > 100, reason
 
 
+def test_a_folded_record_says_what_its_count_is(data):
+    data.run("site", "add", "acme")
+    put_lines(data, {2: record(2, outcome="blocked", count=778, first=1_763_690_000_000_000, last=1_763_690_001_000_000)})
+    shown, words = members(data.run("audit", "show", 2).out)
+    assert shown["count"] == "778" and words.startswith("This record stands for as many requests")
+    row = data.run("audit", "list", "--after", "1").out.splitlines()[1]
+    assert "blocked x778" in row
+
+
 def test_a_number_nobody_has_is_exit_1(data):
     data.run("site", "add", "acme")
     for seq in ("2", "999999999999999999"):

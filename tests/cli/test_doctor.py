@@ -144,6 +144,25 @@ def test_a_key_in_use_that_ends_is_a_warning(data, site, http):
     wait_until(warned, "the use to be counted")
 
 
+def test_tokens_without_exp_are_counted_by_site(data):
+    action = {"name": "mine", "title": "Mine", "description": "Mine.", "access": "personal", "effect": "read",
+              "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+              "connector": {"type": "documents", "collection": "notes", "operation": "list"}}
+    site = data.add_site("acme", actions={"actions": [action]})
+
+    def run(**claims):
+        data.run("action", "run", "acme", "mine", "--token-file", data.file("token", site.token(**claims)))
+    run()
+    assert health(data, expect=1)["expiry_missing"] == {}
+    assert "no recent token that require_exp would block" in data.run("doctor", expect=1).out
+    run(exp=None)
+    run(exp=None)
+    assert health(data, expect=1)["expiry_missing"] == {"acme": 2}
+    assert "recent tokens that require_exp would block: acme 2\n" in data.run("doctor", expect=1).out
+    data.run("site", "set", "acme", "--require-exp")
+    assert health(data, expect=1)["expiry_missing"] == {}
+
+
 def test_it_changes_nothing(data, site):
     def files():
         return {p.name: p.read_bytes() for p in data.path.rglob("*") if p.is_file() and p.name != "lock.mdb"}

@@ -65,7 +65,7 @@ def test_nothing_is_said_of_claims_whose_signature_failed(acme):
 
 def test_reserved_email_is_anonymous_with_a_hint(acme):
     e = explain(acme, acme.token(email="alex@localhost"))
-    assert (e["decision"], e["reason"]) == ("anonymous", "email_reserved") and "--accept-domain" in " ".join(e["hints"])
+    assert (e["decision"], e["reason"]) == ("anonymous", "email_reserved") and len(e["hints"]) == 1 and "--accept-domain" in e["hints"][0]
 
 
 def test_people_read_the_same(acme):

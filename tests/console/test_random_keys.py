@@ -162,16 +162,23 @@ def start(data):
     return c
 
 
+SHOWN_ONCE = "Gone after Enter"
+
+
+def shows_secret(c):
+    """Only an Enter after half a second of silence takes it away."""
+    return SHOWN_ONCE in "\n".join(c.screen())
+
+
 def calm_down(c):
-    """Out of pastes, sizes, dialogs and records; a secret only Enter takes away."""
+    """Out of pastes, sizes, dialogs and records."""
     feed(c, b"\x1b[201~")
     c.resize(24, 80)
     for _ in range(3):
         feed(c, b"\x1b")
         wait_until(lambda: not c.read(0.05), "it to be still", 20)
-    if SECRET.search("\n".join(c.screen())) or "Gone after Enter" in "\n".join(c.screen()):
-        feed(c, b"\r")
-        c.wait_gone("Gone after Enter")
+    if shows_secret(c):
+        c.close_secret(SHOWN_ONCE)
 
 
 def is_answering(c):
@@ -196,6 +203,9 @@ def press(c, dice, keys, seconds, sizes):
     while time.monotonic() < end:
         feed(c, keys(dice))
         count += 1
+        if dice.random() < 0.05 and shows_secret(c):
+            feed(c, b"\x1b[201~")
+            c.close_secret(SHOWN_ONCE)
         if sizes and dice.random() < 0.01:
             c.resize(*dice.choice([(24, 80), (24, 80), (50, 200), (5, 20), (1, 1), (dice.randint(1, 70), dice.randint(1, 260))]))
     return count

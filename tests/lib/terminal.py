@@ -1,7 +1,6 @@
 """The real postern-console on a terminal: Console on a pseudo-terminal with pyte as its screen, Tmux in a tmux of its own.
 
-Both are used with `with`, and end their processes whatever happens. On a clean end the console must still run, and SIGTERM must
-end it with 0."""
+Both are used with `with`, and end their processes whatever happens."""
 import errno
 import fcntl
 import itertools
@@ -19,6 +18,7 @@ import time
 from pathlib import Path
 
 import pyte
+from wcwidth import wcwidth
 
 from lib.programs import SANITIZED, SANITIZER_EXIT, environment, program, tool, wait_until
 
@@ -89,6 +89,19 @@ class Stream(pyte.ByteStream):
 
 class Screen(pyte.Screen):
     last = " "
+
+    @property
+    def display(self):
+        """As pyte has it; but half a wide character, as another one's overwriting leaves it in the model, is a space."""
+        return ["".join(self._row(self.buffer[y])) for y in range(self.lines)]
+
+    def _row(self, line):
+        wide = False
+        for x in range(self.columns):
+            data = line[x].data
+            if data or not wide:
+                yield data or " "
+            wide = data != "" and wcwidth(data[0]) == 2
 
     def draw(self, data):
         super().draw(data)
@@ -203,9 +216,7 @@ class Console(Looking):
         self.screen()
         self.rows, self.cols = rows, cols
         self.model.resize(rows, cols)
-        self._set_size(rows, cols)
-        # As a terminal tells the foreground's processes; the ioctl on the master did, too, if the size is another.
-        self.signal(signal.SIGWINCH)
+        self._set_size(rows, cols)     # which sends SIGWINCH to who is in the foreground
 
     def signal(self, number):
         if self.alive():
@@ -245,12 +256,14 @@ class Console(Looking):
             pass
 
     def close(self):
-        """SIGTERM: it must end with 0, in time."""
-        if self.code is None and self.alive():
-            self.signal(signal.SIGCONT)
-            self.signal(signal.SIGTERM)
-            code = self.wait_end()
-            assert code == 0, f"SIGTERM ended the console with {code}:\n{self.said()}"
+        """Where no test has seen it end it must still run, and end with 0 by SIGTERM, in time."""
+        if self.code is not None:
+            return
+        assert self.alive(), f"the console ended by itself, with {self.process.returncode}:\n{self.said()}"
+        self.signal(signal.SIGTERM)
+        self.signal(signal.SIGCONT)
+        code = self.wait_end()
+        assert code == 0, f"SIGTERM ended the console with {code}:\n{self.said()}"
 
     def kill(self):
         if self.alive():
@@ -281,13 +294,19 @@ class Tmux(Looking):
 
     def __init__(self, data, *options, rows=24, cols=80, env=None, tmux_options=()):
         self.tmux = tool("tmux")
+        self.shell = None              # the process of the pane, first of its group
         self.folder = tempfile.TemporaryDirectory(prefix="postern-tmux-")
         self.code_file = Path(self.folder.name) / "code"
         self.name = f"postern-{os.getpid()}-{next(Tmux.count)}"
         command = shlex.join(arguments(data, options)) + f"; echo $? > {shlex.quote(str(self.code_file))}; exec cat"
         self.env = environment(TERM="screen", TMUX_TMPDIR=self.folder.name, **(env or {}))
         before = [part for option in tmux_options for part in ("set-option", "-g", *option.split(), ";")]
-        self.ran("start-server", ";", *before, "new-session", "-d", "-x", str(cols), "-y", str(rows), command)
+        try:
+            self.ran("start-server", ";", *before, "new-session", "-d", "-x", str(cols), "-y", str(rows), command)
+            self.shell = int(self.ran("list-panes", "-F", "#{pane_pid}"))
+        except BaseException:
+            self.kill()
+            raise
 
     def ran(self, *args):
         done = subprocess.run([self.tmux, "-L", self.name, "-f", "/dev/null", *args], capture_output=True, env=self.env,
@@ -319,19 +338,39 @@ class Tmux(Looking):
         return ""
 
     def wait_end(self, seconds=WAIT_SECONDS):
-        return int(wait_until(lambda: self.code_file.exists() and self.code_file.read_text(encoding="utf-8").strip(),
+        """Its exit code."""
+        code = int(wait_until(lambda: self.code_file.exists() and self.code_file.read_text(encoding="ascii").strip(),
                               "the console in tmux to end", seconds))
+        assert code != SANITIZER_EXIT, "\n".join(self.scrollback())
+        return code
 
     def close(self):
-        """Ends tmux and all in it."""
+        """As Console.close(). One that has ended must have ended with 0."""
+        if self.alive():
+            children = Path(f"/proc/{self.shell}/task/{self.shell}/children").read_text(encoding="ascii")
+            for pid in children.split():
+                os.kill(int(pid), signal.SIGTERM)
+        assert self.wait_end() == 0
+
+    def kill(self):
+        """Ends tmux and all in it: who waits for the terminal is told by SIGHUP that there is none, who does not listen is killed."""
         subprocess.run([self.tmux, "-L", self.name, "kill-server"], capture_output=True, env=self.env, timeout=WAIT_SECONDS,
                        check=False)
+        if self.shell:
+            try:
+                os.killpg(self.shell, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
         self.folder.cleanup()
 
     def __enter__(self):
         return self
 
     def __exit__(self, kind, *_):
-        if kind is not None:
-            print("---- tmux\n" + "\n".join(self.screen()))
-        self.close()
+        try:
+            if kind is None:
+                self.close()
+            else:
+                print("---- tmux\n" + "\n".join(self.screen()))
+        finally:
+            self.kill()

@@ -356,6 +356,17 @@ static void a_site_that_was_removed_is_not_followed(void **st)
 	assert_activity(f, "b", UINT64_MAX, 0);
 }
 
+static void the_last_event_is_a_record_or_a_token_that_verified(void **st)
+{
+	struct site_row row = { .last_verified_at = 7 };
+
+	(void)st;
+	assert_int_equal(site_last_event(&row, &(struct site_activity){ 0 }), 7);
+	assert_int_equal(site_last_event(&row, &(struct site_activity){ .last_at_us = 9 * SECOND + 1 }), 9);
+	row.last_verified_at = 0;
+	assert_int_equal(site_last_event(&row, &(struct site_activity){ 0 }), 0);
+}
+
 #define WITH_LOG(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -373,6 +384,7 @@ int main(void)
 		WITH_LOG(a_row_that_is_no_record_ends_the_way_back),
 		WITH_LOG(a_log_that_ends_in_no_record_is_an_error),
 		WITH_LOG(a_site_that_was_removed_is_not_followed),
+		cmocka_unit_test(the_last_event_is_a_record_or_a_token_that_verified),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

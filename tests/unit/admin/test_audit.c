@@ -172,6 +172,25 @@ static void a_line_that_is_no_object_comes_without_record(void **st)
 	assert_int_equal(record_count(t), before + 1);         /* the line itself: there was nobody to ask for */
 }
 
+static void of_a_line_longer_than_a_record_the_beginning_is_shown(void **st)
+{
+	static char text[AUDIT_LINE_MAX + 2];
+	struct audit_identity who = { .email = "" };
+	json_t *record = (json_t *)(uintptr_t)1;
+	struct tmpadmin *t = *st;
+	struct buf line = BUF_INIT;
+
+	memset(text, ' ', AUDIT_LINE_MAX + 1);
+	memcpy(text, "{\"site\":\"acme\"}", 15);
+	put_line(t, 100, text);
+	assert_int_equal(admin_audit_record(t->a, 100, &line, &record, &t->why), RC_OK);
+	assert_null(record);
+	assert_int_equal(line.size, AUDIT_LINE_MAX);
+	assert_memory_equal(line.data, text, AUDIT_LINE_MAX);
+	assert_int_equal(admin_audit_identity(t->a, 100, &who, &t->why), RC_NOT_FOUND);
+	buf_done(&line);
+}
+
 /* ---- whose it is ---- */
 
 static void an_identity_is_shown_after_it_is_recorded_who_asked(void **st)
@@ -305,6 +324,7 @@ int main(void)
 		TEST(a_record_is_read_by_its_number),
 		TEST(a_number_nobody_has_is_not_found),
 		TEST(a_line_that_is_no_object_comes_without_record),
+		TEST(of_a_line_longer_than_a_record_the_beginning_is_shown),
 		TEST(an_identity_is_shown_after_it_is_recorded_who_asked),
 		TEST(an_identity_not_kept_any_more_was_still_asked_for),
 		TEST(a_record_that_names_nobody_is_not_found_and_nothing_is_recorded),

@@ -58,6 +58,30 @@ static void only_actions_that_ran_without_exp_count(void **st)
 	assert_int_equal(missing(t, "nobody", 1000), 0);
 }
 
+static void sites_that_require_it_or_are_not_there_are_left_out(void **st)
+{
+	struct tmpadmin *t = *st;
+	struct txn *vault = txn_write(admin_store(t->a), ENV_VAULT);
+	struct site strict;
+	json_t *sites = NULL;
+
+	site_init(&strict);
+	snprintf(strict.id, sizeof(strict.id), "strict");
+	strict.require_exp = true;
+	assert_int_equal(site_add(vault, &strict), RC_OK);
+	assert_int_equal(txn_end(vault), RC_OK);
+	site_done(&strict);
+	append(t, "acme", AUDIT_OUTCOME_DONE, true, 3);
+	append(t, "acme", AUDIT_OUTCOME_REFUSED, true, 7);
+	append(t, "strict", AUDIT_OUTCOME_DONE, true, 2);
+	append(t, "nobody", AUDIT_OUTCOME_DONE, true, 2);
+	append(t, "\x1b[2J", AUDIT_OUTCOME_DONE, true, 2);
+	assert_int_equal(admin_expiry_sites(t->a, 1000, &sites, &t->why), RC_OK);
+	assert_int_equal(json_object_size(sites), 1);
+	assert_int_equal(json_integer_value(json_object_get(sites, "acme")), 3);
+	json_decref(sites);
+}
+
 static void only_the_newest_rows_are_looked_at(void **st)
 {
 	struct tmpadmin *t = *st;
@@ -76,6 +100,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, tmpadmin_setup, tmpadmin_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(only_actions_that_ran_without_exp_count),
+		TEST(sites_that_require_it_or_are_not_there_are_left_out),
 		TEST(only_the_newest_rows_are_looked_at),
 	};
 

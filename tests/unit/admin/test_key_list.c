@@ -97,22 +97,54 @@ static void use_is_said_in_words(void **st)
 
 	(void)st;
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-		struct key_row r = { .state = KEY_ACTIVE, .use = table[i].use };
+		struct key_row row[] = { { .state = KEY_ACTIVE, .use = table[i].use }, { .state = KEY_ACTIVE } };
+		const struct key_rows rows = { .count = 2, .live = 2, .row = row };
 
-		assert_string_equal(key_use_text(&r, NOW, text), table[i].text);
+		assert_string_equal(key_use_text(&rows, 0, NOW, text), table[i].text);
 	}
+}
+
+/* A backend may have its secret and not have begun. */
+static void a_key_younger_than_a_token_may_live_is_not_used_yet(void **st)
+{
+	struct key_row row[] = { { .state = KEY_ACTIVE, .key.created_at = NOW - DAY + 1 }, { .state = KEY_ACTIVE } };
+	const struct key_rows rows = { .count = 2, .live = 2, .row = row };
+	char text[KEY_USE_TEXT_MAX];
+
+	(void)st;
+	assert_string_equal(key_use_text(&rows, 0, NOW, text), "not used yet");
+	assert_string_equal(key_use_text(&rows, 0, NOW + 1, text), "never used: safe to retire");
+	row[0].key.created_at = NOW + 5;
+	assert_string_equal(key_use_text(&rows, 0, NOW, text), "not used yet");
+}
+
+static void the_last_key_is_never_said_to_be_safe_to_retire(void **st)
+{
+	struct key_row row[] = { { .state = KEY_ACTIVE }, { .state = KEY_RETIRING, .key.retire_at = NOW + 10 } };
+	const struct key_rows rows = { .count = 2, .live = 2, .row = row };
+	char text[KEY_USE_TEXT_MAX];
+
+	(void)st;
+	assert_string_equal(key_use_text(&rows, 0, NOW, text), "never used: safe to retire");
+	assert_string_equal(key_use_text(&rows, 0, NOW + 10, text), "never used");
+	row[0].use.last_used_at = NOW - 26 * HOUR;
+	assert_string_equal(key_use_text(&rows, 0, NOW + 10, text), "not used for 26 h");
 }
 
 static void what_verifies_no_more_is_not_said_to_be_safe_to_retire(void **st)
 {
-	struct key_row gone = { .state = KEY_RETIRED, .tombstone = true, .key.retire_at = NOW - 5 };
-	struct key_row over = { .state = KEY_RETIRING, .key.retire_at = NOW, .use.last_used_at = NOW - 3 * DAY };
+	struct key_row row[] = {
+		{ .state = KEY_RETIRING, .key.retire_at = NOW, .use.last_used_at = NOW - 3 * DAY },
+		{ .state = KEY_ACTIVE },
+		{ .state = KEY_RETIRED, .tombstone = true, .key.created_at = NOW - 9, .key.retire_at = NOW - 5 },
+	};
+	const struct key_rows rows = { .count = 3, .live = 2, .row = row };
 	char text[KEY_USE_TEXT_MAX];
 
 	(void)st;
-	assert_string_equal(key_use_text(&gone, NOW, text), "never used");
-	assert_string_equal(key_use_text(&over, NOW, text), "not used for 3 d");
-	assert_string_equal(key_use_text(&over, NOW - 1, text), "not used for 2 d: safe to retire");
+	assert_string_equal(key_use_text(&rows, 2, NOW, text), "never used");
+	assert_string_equal(key_use_text(&rows, 0, NOW, text), "not used for 3 d");
+	assert_string_equal(key_use_text(&rows, 0, NOW - 1, text), "not used for 2 d: safe to retire");
 }
 
 int main(void)
@@ -122,6 +154,8 @@ int main(void)
 		TEST(live_keys_come_first_and_the_ring_has_a_version),
 		cmocka_unit_test(a_ring_without_this_row_verifies_nothing),
 		cmocka_unit_test(use_is_said_in_words),
+		cmocka_unit_test(a_key_younger_than_a_token_may_live_is_not_used_yet),
+		cmocka_unit_test(the_last_key_is_never_said_to_be_safe_to_retire),
 		cmocka_unit_test(what_verifies_no_more_is_not_said_to_be_safe_to_retire),
 	};
 

@@ -316,6 +316,40 @@ static void lines_that_do_not_parse_come_without_record_either_way(void **state)
 	assert_back(*state, &(struct audit_filter){ .remote = "203.0.113.0/24" }, UINT64_MAX, "5 ");
 }
 
+static char *long_line(const char *head, size_t size)
+{
+	char *line = malloc(size + 1);
+
+	assert_non_null(line);
+	memset(line, ' ', size);
+	memcpy(line, head, strlen(head));
+	memcpy(line + size - strlen("\"site\":\"shop\"}"), "\"site\":\"shop\"}", strlen("\"site\":\"shop\"}") + 1);
+	return line;
+}
+
+/* A worker that was taken over may write rows of gigabytes: what is behind the length of a record is not looked at. */
+static void a_line_longer_than_a_record_is_none(void **state)
+{
+	char *fits = long_line("{\"outcome\":\"done\",", AUDIT_LINE_MAX);
+	char *longer = long_line("{\"outcome\":\"done\",", AUDIT_LINE_MAX + 20);
+	struct seen s = { .count = 0 };
+	uint64_t at = 0;
+	bool end;
+
+	put_line(*state, 0, fits);
+	put_line(*state, 1, longer);
+	assert_int_equal(slice(*state, audit_scan, &all, &at, 9, &s, &end), RC_OK);
+	assert_int_equal(s.count, 2);
+	assert_true(s.row[0].parsed);
+	assert_false(s.row[1].parsed);
+	assert_string_equal(s.row[1].line, longer);
+	assert_back(*state, &(struct audit_filter){ .has_outcome = true, .outcome = AUDIT_OUTCOME_DONE }, UINT64_MAX, "1 0 ");
+	assert_back(*state, &(struct audit_filter){ .site = "shop" }, UINT64_MAX, "0 ");
+	seen_done(&s);
+	free(fits);
+	free(longer);
+}
+
 /* Shown are those that the scan passed before the false row; what it returned for the next slice stays untouched. */
 static void assert_corrupt(struct store *st, scan_call scan, uint64_t from, size_t shown)
 {
@@ -447,6 +481,7 @@ int main(void)
 		TEST(a_slice_is_so_many_rows_whether_they_match_or_not),
 		TEST(the_caller_may_stop_and_go_on_backwards),
 		TEST(lines_that_do_not_parse_come_without_record_either_way),
+		TEST(a_line_longer_than_a_record_is_none),
 		TEST(a_key_of_another_size_is_corrupt),
 		TEST(the_last_number_there_is_belongs_to_no_record),
 		TEST(a_false_row_beyond_the_slice_is_no_concern_of_it),

@@ -63,6 +63,33 @@ static void a_missing_file_is_not_made_by_opening(void **state)
 	assert_int_not_equal(access(tmpdir_path(*state, "ledger/data.mdb"), F_OK), 0);
 }
 
+/* A worker may write into the ledger's directory. What the link leads to is not a worker's to destroy. */
+static void no_file_is_opened_through_a_link(void **state)
+{
+	static const char *const names[] = { "ledger/lock.mdb", "ledger/data.mdb", "vault/lock.mdb", "vault/data.mdb" };
+	static const enum store_mode modes[] = { STORE_ADMIN, STORE_WORKER, STORE_READ };
+	struct buf before = BUF_INIT, after = BUF_INIT;
+	struct why why = { "" };
+
+	assert_int_equal(file_read(tmpdir_path(*state, "admin.key"), 1 << 20, &before), RC_OK);
+	for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+		assert_int_equal(rename(tmpdir_path(*state, names[i]), tmpdir_path(*state, "kept")), 0);
+		assert_int_equal(symlink(tmpdir_path(*state, "admin.key"), tmpdir_path(*state, names[i])), 0);
+		for (size_t m = 0; m < ARRAY_LEN(modes); m++) {
+			assert_int_equal(open_rc(*state, modes[m], &why), RC_IO);
+			assert_non_null(strstr(why.text, names[i]));
+			why.text[0] = '\0';
+		}
+		assert_int_equal(rename(tmpdir_path(*state, "kept"), tmpdir_path(*state, names[i])), 0);
+	}
+	assert_int_equal(file_read(tmpdir_path(*state, "admin.key"), 1 << 20, &after), RC_OK);
+	assert_int_equal(before.size, after.size);
+	assert_memory_equal(before.data, after.data, before.size);
+	buf_done(&before);
+	buf_done(&after);
+	assert_int_equal(open_rc(*state, STORE_ADMIN, NULL), RC_OK);
+}
+
 static void a_worker_writes_the_ledger_and_not_the_vault(void **state)
 {
 	struct store *st = tmpstore_open(*state, STORE_WORKER, NULL, NULL);
@@ -347,6 +374,7 @@ int main(void)
 		T(all_three_modes_open),
 		T(a_missing_directory_says_what_to_run),
 		T(a_missing_file_is_not_made_by_opening),
+		T(no_file_is_opened_through_a_link),
 		T(a_worker_writes_the_ledger_and_not_the_vault),
 		T(a_reader_writes_nothing),
 		T(a_secret_file_open_to_others_is_refused),

@@ -149,6 +149,20 @@ static void a_vault_ahead_of_the_file_is_adopted(void **state)
 	assert_memory_equal(state_of(*state).rings, now.rings, sizeof(now.rings));
 }
 
+static void who_only_reads_adopts_nothing(void **state)
+{
+	struct vault_state old = state_of(*state);
+	struct store *st;
+
+	copy(*state, "admin.state", "old.state", 0600);
+	assert_int_equal(open_and_change(*state, "a", true), RC_OK);
+	copy(*state, "old.state", "admin.state", 0600);
+	st = tmpstore_open(*state, STORE_READ, NULL, NULL);
+	assert_non_null(st);
+	store_close(st);
+	assert_int_equal(state_of(*state).counter, old.counter);
+}
+
 static void a_missing_file_is_refused_and_made_by_init(void **state)
 {
 	struct vault_state now;
@@ -389,6 +403,7 @@ int main(void)
 		T(a_copied_back_vault_is_rolled_back),
 		T(another_history_of_the_same_length_is_rolled_back),
 		T(a_vault_ahead_of_the_file_is_adopted),
+		T(who_only_reads_adopts_nothing),
 		T(a_missing_file_is_refused_and_made_by_init),
 		T(a_file_that_does_not_parse_is_refused),
 		T(the_file_is_never_lowered),

@@ -456,6 +456,18 @@ static void a_terminal_that_is_gone_ends_it_whatever_is_open(void **st)
 	assert_int_equal(stage->accepted, 0);
 }
 
+static void without_a_list_the_cursor_stands_below_the_title(void **st)
+{
+	struct canvas cv;
+
+	(void)st;
+	assert_true(canvas_init(&cv, 24, 80, true));
+	console_draw(&stage->c, &cv);
+	assert_int_equal(cv.cursor_row, 3);    /* header, title, a blank line */
+	assert_int_equal(cv.cursor_col, 1);
+	canvas_done(&cv);
+}
+
 static void a_read_only_console_refuses_what_changes(void **st)
 {
 	(void)st;
@@ -551,6 +563,23 @@ static void a_dialog_ends_once_and_says_how(void **st)
 	assert_int_equal(stage->accepted, 1);
 	assert_null(stage->c.dialog);
 	assert_true(console_stale(&stage->c));
+}
+
+static void a_cancelled_question_says_that_nothing_was_changed(void **st)
+{
+	(void)st;
+	console_dialog(&stage->c, a_dialog());
+	press_all("acme\r\r");                /* Enter in the field leads to Cancel, not to Retire */
+	assert_null(stage->c.dialog);
+	assert_int_equal(stage->accepted, 0);
+	assert_string_equal(stage->c.message, "Cancelled: nothing was changed.");
+	console_tell(&stage->c, "A text", "to be read");
+	console_press(&stage->c, PRESS_ESCAPE);
+	assert_string_equal(stage->c.message, "");
+	console_prompt(&stage->c, &(struct prompt){ .title = "A prompt", .accept = "Go", .label = "Where", .max = 9 });
+	console_press(&stage->c, PRESS_ESCAPE);
+	assert_null(stage->c.dialog);
+	assert_string_equal(stage->c.message, "");
 }
 
 static void ctrl_c_cancels_a_dialog_and_does_not_quit(void **st)
@@ -661,6 +690,23 @@ static void a_secret_is_drawn_with_nothing_around_it(void **st)
 	assert_null(strstr(shown, "quit"));
 	assert_non_null(strstr(shown, "\n*****************\n"));
 	free(shown);
+	stage->c.now_us += SECOND;
+	console_press(&stage->c, PRESS_ENTER);
+	assert_int_equal(stage->done, 1);
+	secret_free(s);
+}
+
+/* It was not pressed for what has only just come. */
+static void an_enter_as_a_secret_appears_does_not_close_it(void **st)
+{
+	struct secret *s = secret_copy(span_str("postern_sk_secret"));
+
+	(void)st;
+	console_dialog(&stage->c, a_secret_dialog(s));
+	stage->c.now_us += SECOND / 3;
+	console_press(&stage->c, PRESS_ENTER);
+	assert_int_equal(stage->done, 0);
+	stage->c.now_us += SECOND;
 	console_press(&stage->c, PRESS_ENTER);
 	assert_int_equal(stage->done, 1);
 	secret_free(s);
@@ -782,6 +828,7 @@ static void too_small_a_screen_shows_no_secret(void **st)
 	assert_null(strchr(shown, '*'));
 	free(shown);
 	assert_true(shows("*****"));
+	stage->c.now_us += SECOND;
 	console_press(&stage->c, PRESS_ENTER);
 	secret_free(s);
 }
@@ -915,6 +962,32 @@ static void a_changed_vault_is_loaded_by_the_next_turn(void **st)
 	stage->c.admin = NULL;
 }
 
+/* What is shown is not what is, however often one presses a key, and for however long. */
+static void data_that_was_replaced_is_said_until_it_is_back(void **st)
+{
+	struct tmpadmin *t = with_admin(PANEL_HEALTH);
+	char *vault, *moved;
+
+	(void)st;
+	assert_true(asprintf(&vault, "%s/vault", t->dir) > 0 && asprintf(&moved, "%s/moved", t->dir) > 0);
+	assert_int_equal(rename(vault, moved), 0);
+	console_tick(&stage->c);
+	assert_true(shows("the vault in"));
+	console_press(&stage->c, '1');
+	console_tick(&stage->c);
+	assert_true(shows("was replaced or removed"));
+	tick_at(NOW + 11 * SECOND);
+	assert_non_null(strstr(stage->c.message, "start it again"));
+	assert_int_equal(rename(moved, vault), 0);
+	tick_at(NOW + 12 * SECOND);
+	tick_at(NOW + 23 * SECOND);
+	assert_string_equal(stage->c.message, "");
+	free(vault);
+	free(moved);
+	tmpadmin_free(t);
+	stage->c.admin = NULL;
+}
+
 /* A record, and the vault as it was. */
 static void append_record(struct tmpadmin *t)
 {
@@ -1005,6 +1078,7 @@ int main(void)
 		TEST(escape_goes_from_the_keys_to_the_sites),
 		TEST(q_f10_and_ctrl_c_quit),
 		TEST(a_terminal_that_is_gone_ends_it_whatever_is_open),
+		TEST(without_a_list_the_cursor_stands_below_the_title),
 		TEST(a_read_only_console_refuses_what_changes),
 		TEST(help_opens_over_the_panel_with_its_keys_first),
 		TEST(an_idle_console_has_nothing_to_draw),
@@ -1012,6 +1086,7 @@ int main(void)
 		TEST(what_a_tick_asks_for_is_done),
 		TEST(a_dialog_takes_the_keys_and_the_panel_none),
 		TEST(a_dialog_ends_once_and_says_how),
+		TEST(a_cancelled_question_says_that_nothing_was_changed),
 		TEST(ctrl_c_cancels_a_dialog_and_does_not_quit),
 		TEST(one_dialog_may_follow_another),
 		TEST(a_second_dialog_is_cancelled_at_once),
@@ -1020,6 +1095,7 @@ int main(void)
 		TEST(a_dialog_closes_by_itself_when_its_time_is_over),
 		TEST(a_clock_set_back_keeps_no_secret_on_the_screen),
 		TEST(a_secret_is_drawn_with_nothing_around_it),
+		TEST(an_enter_as_a_secret_appears_does_not_close_it),
 		TEST(an_open_dialog_ends_with_the_console),
 		TEST(pasted_text_is_no_command),
 		TEST(pasted_text_reaches_a_text_field_and_accepts_nothing),
@@ -1032,6 +1108,7 @@ int main(void)
 		TEST(the_console_draws_at_every_size),
 		TEST(whatever_is_pressed_the_console_holds_together),
 		TEST(a_changed_vault_is_loaded_by_the_next_turn),
+		TEST(data_that_was_replaced_is_said_until_it_is_back),
 		TEST(a_longer_log_is_loaded_where_the_panel_follows_it),
 		TEST(a_record_lies_over_its_panel_until_one_goes_back),
 		TEST(leaving_for_another_panel_closes_the_record),

@@ -175,8 +175,9 @@ static void a_number_is_jumped_to(void **state)
 	press(f, "#1234\n");
 	assert_non_null(strstr(screen(f), "1234"));
 	assert_int_equal(selected(f), 1234);
+	assert_string_equal(f->c.message, "");
 	press(f, "#99999999\n");
-	screen(f);
+	assert_non_null(strstr(screen(f), "There is no record 99999999; one near it is selected."));
 	assert_int_equal(selected(f), log_size(f) - 1);
 	press(f, "#0\n");
 	screen(f);
@@ -184,6 +185,9 @@ static void a_number_is_jumped_to(void **state)
 	press(f, "#x1\n");
 	assert_non_null(strstr(screen(f), "digits"));
 	assert_int_equal(selected(f), 0);
+	press(f, "/outcome:blocked\n#1234\n");
+	assert_non_null(strstr(screen(f), "The filter leaves record 1234 out"));
+	assert_in_range(selected(f), 1100, 1300);
 }
 
 static void a_filter_shows_what_matches_and_says_what_is_wrong_with_itself(void **state)

@@ -338,6 +338,8 @@ static void the_end_of_the_console_wipes_a_secret_that_is_shown(void **st)
 	assert_true(f->c.quit);
 	console_done(&f->c);           /* the sanitizers see a secret that stays */
 	assert_null(f->c.dialog);
+	assert_non_null(strstr(f->c.parting, "of site acme is active"));
+	assert_non_null(strstr(f->c.parting, "postern key retire acme k_"));
 	assert_true(console_init(&f->c));
 }
 
@@ -363,7 +365,7 @@ static void a_rotation_gives_the_old_key_48_hours_and_shows_the_new_secret(void 
 	create(f, "old");
 	press(f, 'r');
 	assert_true(dialog_says(f, "in 48 h"));
-	assert_true(dialog_says(f, "never used"));
+	assert_true(dialog_says(f, "not used yet"));
 	accept(f);
 	assert_true(dialog_says(f, "verifies until 20"));
 	close_secret(f);
@@ -495,7 +497,7 @@ static void the_last_key_asks_for_the_site(void **st)
 	create(f, "only");
 	press(f, 't');
 	assert_true(dialog_says(f, "LAST KEY THAT VERIFIES"));
-	assert_true(dialog_says(f, "never used"));
+	assert_true(dialog_says(f, "not used yet"));
 	choose(f, "now");
 	accept(f);
 	assert_non_null(f->c.dialog);
@@ -525,7 +527,7 @@ static void a_used_key_asks_for_the_site_an_unused_one_does_not(void **st)
 	press(f, PRESS_ESCAPE);
 	press(f, PRESS_DOWN);
 	press(f, 't');
-	assert_true(dialog_says(f, "never used: safe to retire"));
+	assert_true(dialog_says(f, "not used yet"));
 	assert_string_equal(f->c.dialog->expect, "");
 	choose(f, "now");
 	accept(f);
@@ -581,6 +583,68 @@ static void the_default_answer_retires_and_rotates_nothing(void **st)
 }
 
 /* A is to stop in an hour; B in a day would be the last then, though today it is not. */
+/* The question was put in the evening, the answer is given in the morning. */
+static void a_key_that_came_into_use_since_the_question_asks_for_the_site(void **st)
+{
+	struct fixture *f = *st;
+	char kid[KID_MAX];
+
+	other_creates(f);
+	other_creates(f);
+	memcpy(kid, row_at(f, 0).key.kid, sizeof(kid));
+	press(f, 't');
+	assert_string_equal(f->c.dialog->expect, "");
+	choose(f, "now");
+	use(f, kid, 7);
+	accept(f);
+	assert_true(dialog_says(f, "come into use"));
+	assert_true(dialog_says(f, "verified 7 tokens in the last hour"));
+	press(f, PRESS_ESCAPE);
+	assert_int_equal(live(f), 2);
+	press(f, PRESS_DOWN);
+	press(f, 'r');
+	choose(f, "now");
+	memcpy(kid, row_at(f, 1).key.kid, sizeof(kid));
+	use(f, kid, 8);
+	accept(f);
+	assert_true(dialog_says(f, "verified 8 tokens in the last hour"));
+	press(f, PRESS_ESCAPE);
+	assert_int_equal(live(f), 2);
+	press(f, PRESS_HOME);
+	press(f, 't');
+	press(f, PRESS_ESCAPE);
+	press(f, PRESS_DOWN);
+	press(f, 't');
+	type_site(f, "acme");
+	accept(f);
+	assert_null(f->c.dialog);
+}
+
+/* No reader slot is left, as where somebody takes them all. */
+static void a_key_whose_use_is_not_known_asks_for_the_site(void **st)
+{
+	struct txn *taken[2000] = { NULL };
+	struct fixture *f = *st;
+
+	other_creates(f);
+	other_creates(f);
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+		taken[i] = txn_read(admin_store(f->t->a), ENV_LEDGER);
+	assert_int_equal(live(f), 2);
+	console_reload(&f->c);
+	assert_shown(f, "?         ?          ?\n");
+	press(f, 't');
+	assert_true(dialog_says(f, "not known: the ledger cannot be read"));
+	assert_string_equal(f->c.dialog->expect, "acme");
+	press(f, PRESS_ESCAPE);
+	for (size_t i = 0; i < ARRAY_LEN(taken); i++)
+		txn_abort(taken[i]);
+	console_reload(&f->c);
+	press(f, 't');
+	assert_true(dialog_says(f, "not used yet"));
+	assert_string_equal(f->c.dialog->expect, "");
+}
+
 static void what_would_be_the_last_by_then_is_asked_again(void **st)
 {
 	struct fixture *f = *st;
@@ -864,8 +928,8 @@ static void the_ring_on_a_small_screen(void **st)
 	static const char *const lines[] = {
 		"── acme ",
 		" Plan pro.  2 of 3 keys in use.  A token lives at most 24 h.\n",
-		" require_exp is off; on, it would block tokens without exp: 1,204 lately.\n",
-		"     STATE      KID        MADE           AGE LAST USED    IN 1 H    IN 24 H\n",
+		" require_exp is off; turned on, it would have blocked 1,204 recent tokens.\n",
+		"     STATE      KID        CREATED        AGE LAST USED  USES 1 H  USES 24 H\n",
 		"  1  ● active   k_7f3aqc2d 2025-09-12    70 d       3 s     1,204     20,311\n"
 		"                shop backend                            fingerprint a1b2c3d4\n"
 		"                verified 1,204 tokens in the last hour, last 3 s ago\n"
@@ -876,7 +940,7 @@ static void the_ring_on_a_small_screen(void **st)
 		"                not used for 26 h: safe to retire\n"
 		"\n"
 		"  3  ○ free\n",
-		"     1 RETIRED  KID        MADE       RETIRED    FINGERPRINT LABEL\n"
+		"     1 RETIRED  KID        CREATED    RETIRED    FINGERPRINT LABEL\n"
 		"     x retired  k_tomb0000 2024-10-17 2025-01-25 0badcafe    old backend\n",
 		NULL
 	};
@@ -907,7 +971,7 @@ static void the_policy_says_what_it_does(void **st)
 	struct hand h;
 
 	hand_make(&h, 2, 0);
-	assert_non_null(strstr(draw(f, &h, 21, 80, true), "without exp: none lately."));
+	assert_non_null(strstr(draw(f, &h, 21, 80, true), "would have blocked no recent token."));
 	h.p.expiry_known = false;
 	assert_non_null(strstr(draw(f, &h, 21, 80, true), "require_exp is off: a token without exp is accepted."));
 	h.p.require_exp = true;
@@ -952,6 +1016,7 @@ static void slots_and_tombstones_scroll_as_one_list(void **st)
 
 	hand_make(&h, 2, 60);
 	assert_null(strstr(draw(f, &h, 21, 80, true), "k_tomb0059"));
+	assert_non_null(strstr(f->screen.data, " more below "));
 	for (size_t i = 0; i < h.p.list.count; i++) {
 		const struct key_row *r = keys_row(&h.p, i);
 
@@ -962,8 +1027,13 @@ static void slots_and_tombstones_scroll_as_one_list(void **st)
 		assert_int_equal(f->cv.cell[f->cv.cursor_row * 80 + 20].style, STYLE_SELECTED);
 	}
 	assert_null(strstr(f->screen.data, "k_7f3aqc2d"));
+	assert_non_null(strstr(f->screen.data, " more above "));
+	h.p.list.selected = 20;
+	assert_non_null(strstr(draw(f, &h, 21, 80, true), " more above and below "));
 	h.p.list.selected = 0;
 	assert_non_null(strstr(draw(f, &h, 21, 80, true), "LAST USED"));
+	hand_make(&h, 2, 0);
+	assert_null(strstr(draw(f, &h, 21, 80, true), " more "));
 }
 
 static void hostile_labels_and_names_become_visible(void **st)
@@ -1028,6 +1098,8 @@ int main(void)
 		WITH(a_used_key_asks_for_the_site_an_unused_one_does_not),
 		WITH(a_retirement_can_be_scheduled_and_taken_back),
 		WITH(the_default_answer_retires_and_rotates_nothing),
+		WITH(a_key_that_came_into_use_since_the_question_asks_for_the_site),
+		WITH(a_key_whose_use_is_not_known_asks_for_the_site),
 		WITH(what_would_be_the_last_by_then_is_asked_again),
 		WITH(commands_on_a_tombstone_are_refused),
 		WITH(a_stale_confirmation_changes_nothing),

@@ -252,6 +252,7 @@ static void nothing_blocked_says_so_and_that_it_watches(void **state)
 	assert_shows(w, "No token was blocked in the last 5 minutes.");
 	assert_shows(w, "Watching");
 	assert_hides(w, "acme");
+	assert_int_equal(w->cv.cursor_row, LIST_ROW + 1);      /* where the sentence stands: a screen reader follows it */
 }
 
 static void the_last_five_minutes_are_read_back_and_no_more(void **state)
@@ -331,7 +332,7 @@ static void folded_records_and_claimed_keys_look_different(void **state)
 	append(w, &fold, 1);
 	append(w, &claimed, 1);
 	enter_live(w);
-	assert_shows(w, "(several)   (several)           (several)        x1,204 in 10s");
+	assert_shows(w, "(several)   (several)           (several)        x1,204 in 10 s");
 	assert_shows(w, "k_7f3aqc2d? ");
 	assert_shows(w, "1,205 in 5 min");
 	assert_shows(w, "(several) 1,204  key_retired 1");
@@ -433,11 +434,50 @@ static void scrolling_up_pauses_and_end_follows_again(void **state)
 	free(after);
 }
 
+static void what_was_not_drawn_yet_is_not_opened(void **state)
+{
+	struct world *w = *state;
+	struct audit_record r = record_of("demo", AUDIT_OUTCOME_BLOCKED, REASON_TOKEN_EXPIRED, NOW);
+
+	append(w, &r, 1);
+	console_press(&w->c, '3');
+	console_press(&w->c, PRESS_ENTER);
+	assert_null(w->c.record);
+	assert_string_equal(w->c.message, "");
+}
+
+static void the_highest_rate_is_never_below_the_present_one(void **state)
+{
+	struct world *w = *state;
+
+	enter_live(w);
+	for (int i = 0; i < 120; i++) {
+		double now = -1, max = -1;
+		const char *at;
+
+		block(w, "demo", REASON_TOKEN_EXPIRED, 3);
+		tick(w);
+		draw(w);
+		at = strstr(w->screen.data, "/s now");
+		while (at > w->screen.data && at[-1] != ' ')
+			at--;
+		assert_int_equal(sscanf(at, "%lf/s now", &now), 1);
+		at = strstr(w->screen.data, "max ");
+		assert_non_null(at);
+		assert_int_equal(sscanf(at, "max %lf/s", &max), 1);
+		assert_true(max >= now && now > 0);
+	}
+}
+
 static void space_toggles(void **state)
 {
 	struct world *w = *state;
 
 	enter_live(w);
+	press(w, 'f');
+	assert_shows(w, "PAUSED +0 new");
+	press(w, 'f');
+	assert_shows(w, "following");
 	press(w, ' ');
 	assert_shows(w, "PAUSED +0 new");
 	block(w, "demo", REASON_TOKEN_EXPIRED, 2);
@@ -820,6 +860,8 @@ int main(void)
 		TEST(other_panels_read_nothing_and_coming_back_catches_up),
 		TEST(very_far_behind_it_begins_anew_at_the_end_and_says_what_it_passed),
 		TEST(scrolling_up_pauses_and_end_follows_again),
+		TEST(what_was_not_drawn_yet_is_not_opened),
+		TEST(the_highest_rate_is_never_below_the_present_one),
 		TEST(space_toggles),
 		TEST(down_and_up_in_an_empty_list_do_not_pause),
 		TEST(paused_it_stands_still_when_its_events_leave_the_ring),

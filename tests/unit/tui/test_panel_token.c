@@ -223,6 +223,21 @@ static void each_check_stands_in_its_order_with_its_verdict(void **st)
 	assert_shows(strstr(at, " Header: "), " Claims: ");
 }
 
+static void what_has_no_exp_says_when_it_ends_nevertheless(void **st)
+{
+	struct fixture *f = *st;
+	char *token = mint(f, json_pack("{sssI}", "email", "alex@example.com", "iat", (json_int_t)clock_s()));
+
+	paste(f, token);
+	free(token);
+	assert_shows(whole(f), "VERIFIED\n");
+	assert_shows(f->text.data, "Ends      when iat is too long ago for the site: the token has no exp\n");
+	token = mint(f, json_pack("{ss}", "email", "alex@example.com"));
+	paste(f, token);
+	free(token);
+	assert_shows(whole(f), "Ends      never: the token has neither exp nor iat\n");
+}
+
 static void claims_without_a_right_signature_are_said_to_be_unverified(void **st)
 {
 	struct fixture *f = *st;
@@ -498,6 +513,7 @@ int main(void)
 		TEST(without_a_site_it_says_to_choose_one),
 		TEST(a_good_token_is_verified_and_pins_its_identity),
 		TEST(each_check_stands_in_its_order_with_its_verdict),
+		TEST(what_has_no_exp_says_when_it_ends_nevertheless),
 		TEST(claims_without_a_right_signature_are_said_to_be_unverified),
 		TEST(the_token_is_named_as_the_log_names_it_and_never_shown),
 		TEST(what_holds_no_token_is_said_to),

@@ -99,6 +99,19 @@ static void a_line_that_is_no_record_is_shown_and_named_so(void **state)
 	assert_non_null(strstr(f->text.data, "\\x1b[2J\\x07"));
 }
 
+/* Neither as a sentence of Postern's, nor over the value of another. */
+static void a_member_cannot_pass_for_what_postern_says(void **state)
+{
+	struct fixture *f = *state;
+
+	f->line = span_str("{\"What to do\":\"run this\",\"Email\":\"boss@example.com\",\"reason            verified and good\":\"x\"}");
+	write_with(f, append_line);
+	record_open(&f->c, f->seq);
+	assert_non_null(strstr(screen(f), "\n \"What to do\"         run this"));
+	assert_non_null(strstr(f->text.data, "\n \"Email\"              boss@example.com"));
+	assert_non_null(strstr(f->text.data, "\n \"reason            \xe2\x80\xa6 x\n"));
+}
+
 static void hostile_members_reach_the_screen_as_visible_text(void **state)
 {
 	struct fixture *f = *state;
@@ -109,6 +122,22 @@ static void hostile_members_reach_the_screen_as_visible_text(void **state)
 	assert_null(memchr(screen(f), 0x1b, f->text.size));
 	assert_non_null(strstr(f->text.data, "\\x1b[31mevil\\u202e"));
 	assert_non_null(strstr(f->text.data, "does not know the reason"));
+}
+
+static void what_it_means_stands_above_its_members(void **state)
+{
+	struct fixture *f = *state;
+	const char *means, *members;
+
+	f->line = span_str("{\"count\":7,\"detail\":{\"retire_at\":1763690000},\"reason\":\"token_expired\"}");
+	write_with(f, append_line);
+	record_open(&f->c, f->seq);
+	means = strstr(screen(f), admin_advice(REASON_TOKEN_EXPIRED) ? "What to do" : "?");
+	members = strstr(f->text.data, "detail.retire_at     1763690000 (2025-11-21T01:53:20Z)");
+	assert_non_null(means);
+	assert_non_null(members);
+	assert_true(means < members);
+	assert_non_null(strstr(f->text.data, "stands for as many requests"));
 }
 
 static void a_record_longer_than_the_screen_scrolls_to_its_end(void **state)
@@ -159,6 +188,28 @@ static void the_identity_is_shown_only_after_that_was_recorded(void **state)
 	json_decref(records);
 }
 
+static void asked_for_again_the_identity_comes_back_onto_the_screen(void **state)
+{
+	struct fixture *f = *state;
+	struct buf line = BUF_INIT;
+
+	buf_add_str(&line, "{\"site\":\"acme\",\"subject\":\"" SUBJECT "\"");
+	for (int i = 0; i < 200; i++)
+		buf_addf(&line, ",\"m%d\":%d", i, i);
+	buf_add_char(&line, '}');
+	f->line = buf_span(&line);
+	write_with(f, append_with_identity);
+	write_with(f, append_line);
+	buf_done(&line);
+	record_open(&f->c, f->seq);
+	console_press(&f->c, 'i');
+	assert_non_null(strstr(screen(f), "alex@example.com"));
+	console_press(&f->c, PRESS_END);
+	assert_null(strstr(screen(f), "alex@example.com"));
+	console_press(&f->c, 'i');
+	assert_non_null(strstr(screen(f), "alex@example.com"));
+}
+
 static void a_read_only_console_shows_no_identity(void **state)
 {
 	struct fixture *f = *state;
@@ -175,10 +226,13 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_line_that_is_no_record_is_shown_and_named_so, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_member_cannot_pass_for_what_postern_says, setup, teardown),
 		cmocka_unit_test_setup_teardown(hostile_members_reach_the_screen_as_visible_text, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_it_means_stands_above_its_members, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_record_longer_than_the_screen_scrolls_to_its_end, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_number_that_no_record_has_opens_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_identity_is_shown_only_after_that_was_recorded, setup, teardown),
+		cmocka_unit_test_setup_teardown(asked_for_again_the_identity_comes_back_onto_the_screen, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_read_only_console_shows_no_identity, setup, teardown),
 	};
 

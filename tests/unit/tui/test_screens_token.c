@@ -90,8 +90,8 @@ static void anonymous(struct console *c)
 {
 	struct token_panel *p = explained(c, DECISION_ANONYMOUS, "email_reserved", REASON_EMAIL_RESERVED);
 
-	hint(p, "Its domain belongs to nobody, so this visitor is anonymous. A test site may accept it: postern site "
-	        "set SITE --accept-domain DOMAIN");
+	hint(p, "shop.test is reserved, so the visitor counts as anonymous. If this site's visitors really have such addresses: "
+	        "postern site set demo --accept-domain shop.test (besides those it accepts already).");
 }
 
 static void blocked(struct console *c)
