@@ -27,6 +27,8 @@ const struct key_binding bindings[] = {
 	{ CMD_PAUSE, PLACE_LIVE, { ' ', 'f' }, "Space, f", "pause", "Pause, or follow the newest again.", false },
 	{ CMD_FILTER, PLACE_SITES | PLACE_LIVE | PLACE_AUDIT, { '/' }, "/", "filter",
 	  "Show only what matches a filter.", false },
+	{ CMD_SHOW_ALL, PLACE_SITES | PLACE_LIVE | PLACE_AUDIT, { PRESS_ESCAPE }, "Esc", NULL,
+	  "Show all again, without the filter.", false },
 	{ CMD_JUMP, PLACE_AUDIT, { '#' }, "#", "jump", "Jump to a record by its number.", false },
 	{ CMD_SITE, PLACE_KEYS | PLACE_TOKEN, { 's' }, "s", "site", "Choose another site.", false },
 	{ CMD_BACK, PLACE_KEYS, { PRESS_ESCAPE, PRESS_BACKSPACE, 'h', PRESS_LEFT }, "Esc, Backspace, h, Left", "sites",

@@ -205,7 +205,7 @@ static void draw_nothing(const struct live_panel *p, uint64_t now_us, struct can
 	cv->cursor_row = a.row + 1;
 	cv->cursor_col = a.col;
 	if (live_list_ring(p)->count > 0)
-		canvas_put(cv, a, 1, 0, STYLE_NORMAL, "No blocked token here matches the filter; / changes it.");
+		canvas_put(cv, a, 1, 0, STYLE_NORMAL, "No blocked token here matches the filter; / changes it, Esc shows all.");
 	else if (p->paused)
 		canvas_put(cv, a, 1, 0, STYLE_NORMAL, "There was none when you paused; Space follows again.");
 	else if (p->reading.back)

@@ -234,7 +234,7 @@ static void draw_nothing(struct canvas *cv, struct area body, const struct audit
 	cv->cursor_col = body.col + 1;
 	if (p->started && !p->searching)
 		canvas_put(cv, body, 1, 1, STYLE_NORMAL, filter_empty(&p->filter) ? "The log has no record yet." :
-		           "No record matches; / changes the filter, an empty one shows all.");
+		           "No record matches; / changes the filter, Esc shows all.");
 }
 
 static void audit_draw(struct panel *panel, const struct console *c, struct canvas *cv, struct area a)
@@ -300,6 +300,20 @@ static void ask_filter_again(struct audit_panel *p, struct console *c)
 	buf_done(&text);
 }
 
+/* Who follows goes on following; who went to a record sees its neighbours. */
+static unsigned show_all(struct audit_panel *p)
+{
+	bool found = p->list.count > 0 && !p->follow;
+	uint64_t seq = found ? p->rows.row[p->list.selected].seq : UINT64_MAX;
+
+	if (filter_empty(&p->filter))
+		return DO_NOTHING;
+	filter_done(&p->filter);
+	start(p, found ? seq + 1 : UINT64_MAX, !found);
+	p->jump = seq;
+	return DO_LOAD;
+}
+
 static void jump_chosen(struct console *c, struct dialog *d, bool accepted)
 {
 	struct audit_panel *p = d->arg;
@@ -334,6 +348,8 @@ static unsigned audit_command(struct panel *panel, struct console *c, enum comma
 		ask_filter_again(p, c);
 	} else if (what == CMD_JUMP) {
 		ask_jump(p, c);
+	} else if (what == CMD_SHOW_ALL) {
+		return show_all(p);
 	} else if (what == CMD_OPEN && p->list.count > 0) {
 		record_open(c, p->rows.row[p->list.selected].seq);
 	} else if (what == CMD_FIRST && !p->rows.oldest) {

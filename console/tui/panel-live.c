@@ -164,6 +164,17 @@ static void open_filter(struct live_panel *p, struct console *c)
 	buf_done(&text);
 }
 
+static unsigned show_all(struct live_panel *p)
+{
+	struct filter none;
+
+	if (filter_empty(&p->live.filter))
+		return DO_NOTHING;
+	filter_done(&none);
+	choose(p, &none);
+	return DO_DRAW;
+}
+
 /* ---- commands ---- */
 
 static unsigned open_record(struct live_panel *p, struct console *c)
@@ -194,6 +205,8 @@ static unsigned live_command(struct panel *panel, struct console *c, enum comman
 	case CMD_FILTER:
 		open_filter(p, c);
 		return DO_DRAW;
+	case CMD_SHOW_ALL:
+		return show_all(p);
 	case CMD_OPEN:
 		return open_record(p, c);
 	case CMD_PAUSE:

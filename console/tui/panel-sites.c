@@ -213,7 +213,7 @@ static void draw_nothing(const struct sites_panel *p, struct canvas *cv, struct 
 		         p->why.text[0] ? p->why.text : rc_text(p->rc));
 	else if (p->window.filter[0])
 		snprintf(text, sizeof(text), "No site has \"%s\" in its id or name.\n"
-		         "Press / to change the filter; an empty one shows all sites.", p->window.filter);
+		         "Press / to change the filter, Esc to see all sites.", p->window.filter);
 	else
 		snprintf(text, sizeof(text), "There is no site yet. Add one with:\n  postern site add SITE");
 	canvas_wrap(cv, a, 0, p->rc != RC_OK ? STYLE_BAD : STYLE_NORMAL, text);
@@ -252,6 +252,16 @@ static void start(struct sites_panel *p, struct console *c, enum sites_at at)
 	copy_activity(p, c->now_us);
 }
 
+/* One sees the neighbours of the site one has found. */
+static unsigned show_all(struct sites_panel *p, struct console *c)
+{
+	if (!p->window.filter[0])
+		return DO_NOTHING;
+	p->window.filter[0] = '\0';
+	start(p, c, SITES_AROUND);
+	return DO_DRAW;
+}
+
 static void filter_chosen(struct console *c, struct dialog *d, bool accepted)
 {
 	struct sites_panel *p = d->arg;
@@ -259,9 +269,12 @@ static void filter_chosen(struct console *c, struct dialog *d, bool accepted)
 
 	if (!accepted || strcmp(filter, p->window.filter) == 0)
 		return;
+	if (!filter[0]) {
+		show_all(p, c);
+		return;
+	}
 	snprintf(p->window.filter, sizeof(p->window.filter), "%s", filter);
-	/* without a filter one sees the neighbours of the site one has found */
-	start(p, c, filter[0] ? SITES_FIRST : SITES_AROUND);
+	start(p, c, SITES_FIRST);
 }
 
 static unsigned ask_filter(struct sites_panel *p, struct console *c)
@@ -302,6 +315,8 @@ static unsigned sites_command(struct panel *panel, struct console *c, enum comma
 	switch (what) {
 	case CMD_FILTER:
 		return ask_filter(p, c);
+	case CMD_SHOW_ALL:
+		return show_all(p, c);
 	case CMD_OPEN:
 		return open_site(p, c);
 	default:

@@ -20,6 +20,7 @@ struct admin {
 	pthread_cond_t ended;
 	struct entry *sent;            /* records nobody waits for yet */
 	struct why notice;             /* for admin_settle() */
+	uint64_t checked;              /* the vault's version that was found not to be set back; 0: none yet */
 };
 
 /* admin.c: RC_IO with why where the environment's file is no longer the one that was opened: what is written to it is lost. */

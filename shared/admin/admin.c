@@ -102,8 +102,12 @@ enum rc admin_versions(struct admin *a, struct admin_versions *ret, struct why *
 	struct admin_versions v = { 0 };
 	enum rc rc;
 
-	if ((rc = version_of(a, ENV_VAULT, "vault", &v.vault, why)) == RC_OK &&
-	    (rc = version_of(a, ENV_LEDGER, "ledger", &v.ledger, why)) == RC_OK)
-		*ret = v;
-	return rc;
+	if ((rc = version_of(a, ENV_VAULT, "vault", &v.vault, why)) != RC_OK ||
+	    (rc = version_of(a, ENV_LEDGER, "ledger", &v.ledger, why)) != RC_OK)
+		return rc;
+	if (v.vault != a->checked && (rc = store_check_rollback(a->store, why)) != RC_OK)
+		return rc;
+	a->checked = v.vault;
+	*ret = v;
+	return RC_OK;
 }

@@ -30,7 +30,7 @@ const char *admin_actor(const struct admin *a);      /* "loginuid:user" */
 /* Deletes the secrets of keys past their time, as opening does: for a program that stays open, once a minute. */
 void    admin_sweep(struct admin *a);
 /* Another number, another state: to be asked many times a second, to learn that somebody changed something. RC_IO: also where
- * the vault or the ledger was replaced or removed since it was opened; no change is made then. */
+ * the vault or the ledger was replaced or removed since it was opened; RC_ROLLED_BACK. No change is made then. */
 struct admin_versions { uint64_t vault, ledger; };
 enum rc admin_versions(struct admin *a, struct admin_versions *ret, struct why *why) MUST_CHECK;
 /* The process's one writer of the ledger, started when first asked for; ends with admin_close(). RC_READ_ONLY. */

@@ -8,6 +8,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What the one who asked may do about it, errno being e. */
+static const char *place_advice(int e)
+{
+	return e == ENOENT || e == ENOTDIR ? ": run postern init" :
+	       e == EACCES ? ": run it with sudo, or as a user whom the data directory lets in" : "";
+}
+
 /* LMDB would make a missing file, with whatever owner and mode this process has: only init makes them. And it would follow a
  * link, which who can write into the ledger's directory can put there, and begin a new lock file in what it leads to. */
 static enum rc check_files(const char *env_dir, struct why *why)
@@ -23,7 +30,7 @@ static enum rc check_files(const char *env_dir, struct why *why)
 			return RC_NOMEM;
 		if (lstat(path, &s) != 0) {
 			rc = errno == ENOENT || errno == ENOTDIR ? RC_NOT_FOUND : RC_IO;
-			why_set(why, "%s: %s%s", path, strerror(errno), rc == RC_NOT_FOUND ? ": run postern init" : "");
+			why_set(why, "%s: %s%s", path, strerror(errno), place_advice(errno));
 		} else if (!S_ISREG(s.st_mode)) {
 			rc = RC_IO;
 			why_set(why, "%s is a link or no plain file, and nothing is opened through it: stop every worker and find "
@@ -41,7 +48,7 @@ static enum rc check_place(const struct store_paths *p, struct why *why)
 
 	if (stat(p->dir, &s) != 0) {
 		rc = errno == ENOENT || errno == ENOTDIR ? RC_NOT_FOUND : RC_IO;
-		why_set(why, "data directory %s: %s%s", p->dir, strerror(errno), rc == RC_NOT_FOUND ? ": run postern init" : "");
+		why_set(why, "data directory %s: %s%s", p->dir, strerror(errno), place_advice(errno));
 		return rc;
 	}
 	if ((rc = check_files(p->vault, why)) != RC_OK ||
@@ -124,19 +131,26 @@ static enum rc open_dbs(struct store *st, enum env env, struct why *why)
 }
 
 /* The order is admin-state.c's: known was read before t began. */
+static enum rc compare(struct store *st, struct txn *t, const struct vault_state *known, struct vault_state *ret_now,
+                       struct why *why)
+{
+	enum rc rc = meta_read_state(t, ret_now);
+
+	if (rc != RC_OK || (rc = admin_state_check(known, ret_now)) == RC_OK)
+		return rc;
+	why_set(why, "vault rolled back: %s is at change %llu, admin.state knows of %llu: restore the newest vault; "
+	        "to accept this one, check its keys, remove admin.state and run postern init", st->paths.vault,
+	        (unsigned long long)ret_now->counter, (unsigned long long)known->counter);
+	return rc;
+}
+
 static enum rc check_rollback(struct store *st, struct txn *t, const struct vault_state *known, struct why *why)
 {
 	struct vault_state now = { 0 };
-	enum rc rc = meta_read_state(t, &now);
+	enum rc rc = compare(st, t, known, &now, why);
 
 	if (rc != RC_OK)
 		return rc;
-	if (admin_state_check(known, &now) != RC_OK) {
-		why_set(why, "vault rolled back: %s is at change %llu, admin.state knows of %llu: restore the newest vault; "
-		        "to accept this one, check its keys, remove admin.state and run postern init", st->paths.vault,
-		        (unsigned long long)now.counter, (unsigned long long)known->counter);
-		return RC_ROLLED_BACK;
-	}
 	if (now.counter == known->counter || st->mode == STORE_READ)
 		return RC_OK;
 	rc = admin_state_raise(&st->paths, &now);
@@ -147,12 +161,34 @@ static enum rc check_rollback(struct store *st, struct txn *t, const struct vaul
 	return rc;
 }
 
+/* Who only reads may be somebody who cannot read admin.state. */
+static bool knows_state(const struct store *st)
+{
+	return st->mode == STORE_ADMIN || (st->mode == STORE_READ && access(st->paths.admin_state, R_OK) == 0);
+}
+
+enum rc store_check_rollback(struct store *st, struct why *why)
+{
+	struct vault_state known, now = { 0 };
+	struct txn *t;
+	enum rc rc;
+
+	if (!knows_state(st))
+		return RC_OK;
+	if ((rc = admin_state_read(&st->paths, &known, why)) != RC_OK)
+		return rc;
+	t = txn_read(st, ENV_VAULT);
+	if ((rc = txn_rc(t)) == RC_OK)
+		rc = compare(st, t, &known, &now, why);
+	txn_abort(t);
+	return rc;
+}
+
 static enum rc check_vault(struct store *st, struct why *why)
 {
 	struct vault_state known = { 0 };
 	struct txn *t = NULL;
-	/* Who only reads may be somebody who cannot read admin.state. */
-	bool check = st->mode == STORE_ADMIN || (st->mode == STORE_READ && access(st->paths.admin_state, R_OK) == 0);
+	bool check = knows_state(st);
 	enum rc rc;
 
 	if (check && (rc = admin_state_read(&st->paths, &known, why)) != RC_OK)

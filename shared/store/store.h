@@ -199,6 +199,10 @@ enum rc store_space(struct store *st, struct store_space *ret) MUST_CHECK;
 /* Has the file under the open environment been replaced or removed? */
 bool store_replaced(const struct store *st, enum env env);
 
+/* Has the vault been set back under the open environment? As when it was opened: RC_ROLLED_BACK with why; who may not read
+ * admin.state is not told. For programs that stay open, when the vault is another. */
+enum rc store_check_rollback(struct store *st, struct why *why) MUST_CHECK;
+
 /* Bytes of the environment's file in use (not its free pages). */
 enum rc store_used(struct store *st, enum env env, uint64_t *ret) MUST_CHECK;
 

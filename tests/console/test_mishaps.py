@@ -12,7 +12,7 @@ import pytest
 
 from lib.ledger import HeldLedger
 from lib.programs import SANITIZED, wait_until
-from lib.rawdb import RawDb
+from lib.rawdb import RawDb, newest_txnid, set_newest_txnid
 from lib.terminal import WAIT_SECONDS, Console
 
 SECRET = re.compile(r"postern_sk_[0-9A-Za-z]{49}")
@@ -132,6 +132,26 @@ def test_data_that_was_replaced_is_said_and_left_alone(data, bare, env):
         c.wait_for(f"the {env} in")            # on every screen, as long as it is so
         assert not SECRET.search("\n".join(c.screen())) and b"postern_sk_" not in c.raw
         assert known(data) == before
+
+
+def test_a_vault_that_is_set_back_is_said(data, bare):
+    """A worker that was taken over may do that while somebody has the vault open: the key that was retired last is back."""
+    kid = bare.add_key()
+    bare.add_key()
+    with Console(data, "--site", "acme") as c:
+        c.wait_for("2 of 3 keys")
+        bare.retire(kid)
+        c.wait_for("1 of 3 keys")
+        newest = newest_txnid(data.path / "vault")
+        set_newest_txnid(data.path / "vault", newest - 1)
+        c.wait_for("vault rolled back")
+        c.press("3")
+        c.wait_for("Live]")
+        c.wait_for("vault rolled back")
+        set_newest_txnid(data.path / "vault", newest)
+        c.press("2")
+        c.wait_for("1 of 3 keys")
+        c.wait_gone("vault rolled back", 2 * WAIT_SECONDS)
 
 
 def test_a_row_of_any_size_in_the_log_costs_nothing(data, bare):

@@ -1,5 +1,6 @@
 """Keys as a cat presses them, while tokens are blocked and another admin works: the console lives, and nothing that is guarded
 happens. The seed is printed; POSTERN_SEED=N plays the same keys again."""
+import collections
 import itertools
 import os
 import random
@@ -25,8 +26,8 @@ MEMORY_GROWS_KIB = 32 * 1024
 ANSWERS_SECONDS = 20 if SANITIZED else 2
 BLOCKED_EACH = 0.02                    # seconds between two blocked tokens
 
-# Whatever ends the console by itself is left out: q, F10, Ctrl-C.
-ENDS = re.compile(rb"[q\x03]|\x1b\[21~")
+# What ends the console is left out: q, F10, Ctrl-C; and Ctrl-\, a signal while a Ctrl-Z has given the terminal back.
+ENDS = re.compile(rb"[q\x03\x1c]|\x1b\[21~")
 PIECES = [b"\x1b", b"\x1b[", b"\x1bO", b"\x1b[1;", b"\x1b[<0;", b"\x1b[200~", b"\x1b[201~", b"\x1b[20", b"\x1b]0;x\x07", b"\x1bP1$r0m\x1b\\", b"\x1b[[",
           b"\x1b[M !!", b"\x1b[<0;10;10M", b"\x1b[<64;1;1m", b"\x1b[?1;2c", b"\x1b[24;80R", b"\x1b[I", b"\x1b[O", b"\x1b[97;5u", b"\x1b\x1b\x1b"]
 COMMANDS = "1234566crtusipx/#?jkhlgGn \t"
@@ -60,9 +61,10 @@ def letters(dice):
 
 def feed(console, data):
     """What it takes at once, and what it sends meanwhile is read: nobody waits for the other."""
+    console.sent.append(data)
     while data:
         console.screen()
-        assert console.alive(), console.said()
+        assert console.alive(), f"it ended with {console.process.returncode}: {console.said()}\nthe last keys: {list(console.sent)}"
         if select.select([console.master], [console.master], [], 1)[1]:
             try:
                 data = data[os.write(console.master, data[:256]):]
@@ -156,6 +158,7 @@ def start(data):
     try:
         c.wait_for("last hour")
         os.set_blocking(c.master, False)
+        c.sent = collections.deque(maxlen=60)
     except BaseException:
         c.kill()
         raise
@@ -173,7 +176,8 @@ def shows_secret(c):
 def calm_down(c):
     """Out of pastes, sizes, dialogs and records."""
     feed(c, b"\x1b[201~")
-    c.resize(24, 80)
+    if (c.rows, c.cols) != (24, 80):
+        c.resize(24, 80)
     for _ in range(3):
         feed(c, b"\x1b")
         wait_until(lambda: not c.read(0.05), "it to be still", 20)
@@ -233,23 +237,37 @@ def test_letters_enter_and_escape_alone_change_no_ring(data, guarded, dice):
     with start(data) as c:
         before = data.audit(event="key")
         with Meanwhile(blocked_tokens(guarded.worker, guarded)):
-            opened = 0
-            end = time.monotonic() + SECONDS / 2
-            while time.monotonic() < end:
-                opened += press_towards_a_change(c, dice)
+            press_in_dialogs(c, dice, "crt", letters)
             calm_down(c)
             is_answering(c)
-        assert opened > 3
     assert data.audit(event="key") == before
     check_guarded(data, guarded)
 
 
-def press_towards_a_change(c, dice):
-    """From the ring on: opens a dialog and presses what may be pressed; 1 where it came to a dialog."""
-    feed(c, b"\x1b\x1b2")
-    c.wait_for("[2 Keys]")
-    feed(c, dice.choice("crt").encode())
-    rows = c.wait_for(re.compile(r"\[ Cancel \]|ring_full|Choose a site|This slot is free"))
-    for _ in range(dice.randint(1, 40)):
-        feed(c, letters(dice))
-    return "[ Cancel ]" in "\n".join(rows)
+@pytest.mark.limit(SECONDS + 180)
+def test_no_keys_but_its_name_retire_a_key_that_is_in_use(data, guarded, dice):
+    with start(data) as c:
+        press_in_dialogs(c, dice, "t", all_about_buttons)
+        calm_down(c)
+        is_answering(c)
+        assert b"That is not what must be typed here" in c.raw
+    check_guarded(data, guarded)
+
+
+def all_about_buttons(dice):
+    return dice.choice([b"\r", b"\r", b"\t", KEYS["Right"].encode(), KEYS["Left"].encode(), KEYS["BackTab"].encode(), b"\x1b", letters(dice), b" ", b"l"])
+
+
+def press_in_dialogs(c, dice, openers, keys):
+    """Over and over from the ring on: opens a dialog, and presses some keys in it."""
+    end, opened = time.monotonic() + SECONDS / 3, 0
+    while time.monotonic() < end:
+        calm_down(c)
+        feed(c, b"2")
+        c.wait_for("[2 Keys]")
+        feed(c, KEYS["Home"].encode() + dice.choice(openers).encode())
+        rows = c.wait_for(re.compile(r"\[ Cancel \]|ring_full|Choose a site|This slot is free"))
+        opened += "[ Cancel ]" in "\n".join(rows)
+        for _ in range(dice.randint(1, 40)):
+            feed(c, keys(dice))
+    assert opened > 3

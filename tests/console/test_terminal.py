@@ -245,7 +245,7 @@ def test_who_may_only_read_may_look(owned):
 def test_who_may_not_even_read_is_told(owned):
     data, member = owned
     stranger = {**member, "extra_groups": []}
-    assert "Permission denied" in refused(data, who=stranger)
+    assert "Permission denied: run it with sudo" in refused(data, who=stranger)
 
 
 def test_asked_to_change_nothing_it_changes_nothing(data):

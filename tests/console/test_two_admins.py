@@ -9,7 +9,7 @@ import time
 import pytest
 
 from lib import fastcgi
-from lib.programs import SANITIZED, environment, program
+from lib.programs import SANITIZED, environment, program, wait_until
 from lib.ringscreen import TIMES, TOMBSTONE, RingScreen
 from lib.terminal import Console
 
@@ -31,11 +31,15 @@ def states(ring):
 
 
 def done_changes(data):
-    """[(what, kid)] of the changes of keys that were made, each with its two records: `intended`, and how it ended."""
-    found, made = {}, []
-    for record in data.audit(event="key"):
-        found.setdefault(record["id"], []).append(record)
-    for records in found.values():
+    """[(what, kid)] of the changes of keys that were made, each with its two records: `intended`, and how it ended. A key that
+    is retired now does not wait for the second."""
+    def both():
+        found = {}
+        for record in data.audit(event="key"):
+            found.setdefault(record["id"], []).append(record)
+        return list(found.values()) if all(len(records) > 1 for records in found.values()) else None
+    made = []
+    for records in wait_until(both, "both records of each change"):
         assert len(records) == 2 and records[0]["outcome"] == "intended", records
         last = records[1]
         assert last["detail"]["change"] == records[0]["detail"]["change"], records

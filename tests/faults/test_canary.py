@@ -8,8 +8,9 @@ import threading
 import pytest
 
 from lib import notes
+from lib.core import core_of
 from lib.lighttpd import Lighttpd
-from lib.programs import SANITIZED, environment, tool, wait_until
+from lib.programs import environment, tool, wait_until
 from lib.tokens import mint, mint_raw
 from lib.worker import Worker
 
@@ -158,24 +159,8 @@ def test_a_secret_given_as_an_argument_by_mistake_is_not_kept(data, canary):
 
 @pytest.fixture
 def dump(data):
-    """dump(worker): a real core of it, all that is mapped but files, also what asked not to be in one."""
-    if SANITIZED:
-        pytest.skip("a core of a sanitized program is all of its shadow memory")
-    if os.geteuid() != 0:
-        pytest.skip("only root may take a core of a program that forbids it")
-    gdb = tool("gdb")
-    path = data.home / "core"
-
-    def take(worker):
-        done = subprocess.run([gdb, "-nx", "-batch", "-p", str(worker.pid), "-ex", "set dump-excluded-mappings on", "-ex", f"gcore {path}"],
-                              stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=50, env=environment())
-        if not path.exists():
-            pytest.skip(f"gdb may not take a core here: {done.stderr.decode()[-300:]}")
-        content = path.read_bytes()
-        path.unlink()
-        assert content[:4] == b"\x7fELF" and len(content) > 1 << 20
-        return content
-    return take
+    """dump(worker): a core of it."""
+    return lambda worker: core_of(worker.pid, data.home / "core")
 
 
 def copies(core):

@@ -146,7 +146,7 @@ class Console(Looking):
         env = {"TERM": "xterm-256color", **(env or {})}
         try:
             self.process = subprocess.Popen(args or arguments(data, options), stdin=slave, stdout=slave, stderr=self.errors or slave,
-                                            preexec_fn=self._own_terminal if controls else os.setsid, **(who or {}),
+                                            preexec_fn=self._own_terminal if controls else self._own_session, **(who or {}),
                                             env={k: v for k, v in environment(**env).items() if v != ""})
         except BaseException:
             os.close(self.master)
@@ -154,8 +154,14 @@ class Console(Looking):
             raise
 
     @staticmethod
-    def _own_terminal():
+    def _own_session():
         os.setsid()
+        for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):      # ignored where the tests run in a shell's background
+            signal.signal(number, signal.SIG_DFL)
+
+    @staticmethod
+    def _own_terminal():
+        Console._own_session()
         fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
     def _set_size(self, rows, cols):

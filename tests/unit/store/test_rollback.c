@@ -261,6 +261,24 @@ static void attack(const char *dir, int64_t step)
 	assert_int_equal(child_wait(&c), 0);
 }
 
+static const char *apart_dir;
+
+static int change_apart(struct child *self, void *site)
+{
+	(void)self;
+	return open_and_change(apart_dir, site, true) != RC_OK;
+}
+
+/* Changed by another process. */
+static int apart(const char *dir, const char *site)
+{
+	struct child c;
+
+	apart_dir = dir;
+	assert_true(child_start(&c, change_apart, (void *)site));
+	return child_wait(&c);
+}
+
 static int hold_open(struct child *self, void *dir)
 {
 	struct store *st = tmpstore_open(dir, STORE_WORKER, NULL, NULL);
@@ -309,6 +327,29 @@ static void a_transaction_id_set_back_under_an_admin_is_caught_at_the_next_write
 	attack(*state, 1);
 	assert_int_equal(change(st, "c", true), RC_OK);
 	store_close(st);
+}
+
+/* For who has it open all day and changes nothing. */
+static void a_transaction_id_set_back_is_told_to_who_asks(void **state)
+{
+	static const enum store_mode modes[] = { STORE_ADMIN, STORE_READ };
+
+	for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+		struct store *st = tmpstore_open(*state, modes[i], NULL, NULL);
+		struct why why = { "" };
+
+		assert_non_null(st);
+		assert_int_equal(store_check_rollback(st, NULL), RC_OK);
+		assert_int_equal(apart(*state, "a"), 0);
+		assert_int_equal(apart(*state, "b"), 0);
+		assert_int_equal(store_check_rollback(st, NULL), RC_OK);
+		attack(*state, -1);
+		assert_int_equal(store_check_rollback(st, &why), RC_ROLLED_BACK);
+		assert_non_null(strstr(why.text, "vault rolled back"));
+		attack(*state, 1);
+		assert_int_equal(store_check_rollback(st, NULL), RC_OK);
+		store_close(st);
+	}
 }
 
 /* ---- another admin at the worst moment ---- */
@@ -409,6 +450,7 @@ int main(void)
 		T(the_file_is_never_lowered),
 		T(a_transaction_id_set_back_under_a_worker_is_caught_at_open),
 		T(a_transaction_id_set_back_under_an_admin_is_caught_at_the_next_write),
+		T(a_transaction_id_set_back_is_told_to_who_asks),
 		T(a_change_between_the_snapshot_and_the_comparison_is_no_rollback),
 		T(many_admins_at_once_are_no_rollback),
 	};

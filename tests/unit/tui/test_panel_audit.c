@@ -190,6 +190,38 @@ static void a_number_is_jumped_to(void **state)
 	assert_in_range(selected(f), 1100, 1300);
 }
 
+static void without_its_filter_one_sees_the_neighbours_of_the_record_found(void **state)
+{
+	struct fixture *f = *state;
+
+	press(f, "4/outcome:blocked\n");
+	screen(f);
+	for (int i = 0; i < 7; i++)
+		console_press(&f->c, PRESS_UP);
+	assert_int_equal(selected(f) % 100, panel(f)->rows.row[0].seq % 100);
+	for (int way = 0; way < 2; way++) {
+		uint64_t found = selected(f);
+
+		console_press(&f->c, PRESS_ESCAPE);
+		assert_null(strstr(screen(f), "outcome:blocked"));
+		assert_int_equal(selected(f), found);
+		console_press(&f->c, PRESS_UP);
+		assert_int_equal(selected(f), found - 1);
+		console_press(&f->c, PRESS_ESCAPE);           /* nothing to undo */
+		assert_int_equal(selected(f), found - 1);
+		press(f, "/outcome:blocked\n");
+		screen(f);
+		console_press(&f->c, PRESS_UP);
+	}
+	console_press(&f->c, PRESS_END);
+	console_press(&f->c, PRESS_ESCAPE);
+	screen(f);
+	assert_int_equal(selected(f), log_size(f) - 1);
+	grow(f, 1, "acme");
+	screen(f);
+	assert_int_equal(selected(f), log_size(f) - 1);
+}
+
 static void a_filter_shows_what_matches_and_says_what_is_wrong_with_itself(void **state)
 {
 	struct fixture *f = *state;
@@ -248,6 +280,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(up_and_down_pass_every_record, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_who_reads_further_up_stays_there_while_the_log_grows, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_number_is_jumped_to, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_its_filter_one_sees_the_neighbours_of_the_record_found, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_filter_shows_what_matches_and_says_what_is_wrong_with_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_record_is_shown_whole_with_its_meaning, setup, teardown),
 	};

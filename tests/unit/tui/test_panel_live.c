@@ -588,6 +588,11 @@ static void a_filter_chooses_while_events_come(void **state)
 	set_filter(w, "");
 	assert_shows(w, "27 in 5 min");
 	assert_shows(w, "all blocked tokens");
+	set_filter(w, "site:shop");
+	press(w, PRESS_ESCAPE);
+	assert_shows(w, "27 in 5 min");
+	assert_shows(w, "all blocked tokens");
+	assert_shows(w, "following");
 }
 
 static void a_filter_while_paused_keeps_the_place_and_counts_what_came(void **state)

@@ -404,7 +404,7 @@ static void an_empty_result_says_how_to_see_all_again(void **st)
 	settle(f);
 	assert_int_equal(panel_of(f)->window.shown.count, 0);
 	assert_shown(f, "No site has \"nobody\"");
-	assert_shown(f, "an empty one shows all sites");
+	assert_shown(f, "Esc to see all sites");
 	press(f, PRESS_ENTER);
 	assert_int_equal(f->c.at, PANEL_SITES);
 	filter(f, "");
@@ -427,6 +427,14 @@ static void without_its_filter_one_sees_the_neighbours_of_the_site_found(void **
 	assert_string_equal(selected(f), "s0123");
 	press(f, PRESS_UP);
 	assert_string_equal(selected(f), "s0122");
+	filter(f, "s0077");
+	settle(f);
+	press(f, PRESS_ESCAPE);
+	settle(f);
+	assert_string_equal(selected(f), "s0077");
+	press(f, PRESS_ESCAPE);                /* nothing to undo */
+	press(f, PRESS_DOWN);
+	assert_string_equal(selected(f), "s0078");
 }
 
 static void a_search_goes_on_turn_by_turn_and_says_so(void **st)
