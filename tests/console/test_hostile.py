@@ -1,6 +1,5 @@
 """Text from outside in every place that the console shows: what it sends to its terminal is made of its own sequences alone, and
 its frame stays where it is."""
-import ctypes
 import json
 import os
 import random
@@ -13,30 +12,35 @@ import pytest
 
 from lib import audit, fastcgi, tokens
 from lib.programs import SANITIZED, wait_until
-from lib.rawdb import RawDb, Val
+from lib.rawdb import RawDb
 from lib.ringscreen import RingScreen
 from lib.terminal import Console
 from lib.worker import Worker
 
 # What a terminal would obey, or draw where it does not belong. None of the sequences is one that the console uses itself.
 EVIL = [
-    "\x1b]0;OWNED\x07", "\x1b]52;c;T1dORUQ=\x1b\\", "\x1b[35;5m\x1b[8m", "\x1b[2J\x1b[1;1HOWNED", "\x1bP0;1|17/ab\x1b\\", "\x1b_Gf=100\x1b\\",
-    "\x1b[?1000h\x1b[?1003h\x1b[?1006h", "\x1b[6n\x1b[c\x1b[0c\x05", "\x1bc\x1b#8\x1b(0lqk\x0e\x0f", "\x9b35m\x9d0;OWNED\x9c\x85\x90",
-    "\u202egnp.exe\u202c\u2066\u2067\u2069\u061c\u200e\u200f", "a\u200b\u200d\u2060\ufeff\u00ad\u180eb", "\u2028\u2029\x7f\x08\x08\r\nOWNED\t\x0b\x0c",
-    "\u4e2d\u6587\u5b57\u5e55\uff21\uff22\uac00\u3042" * 3, "e\u0301\u0302\u0303\u0304\u0305" * 6, "\u0301\u0302leading", "\u0e33\u0f71\u0600\u0e49\u0e49\u0e49",
-    "\U0001f468\u200d\U0001f469\u200d\U0001f467\U0001f3f3\ufe0f\u200d\U0001f308\U0001f1e9\U0001f1ea", "\ufdfd\U0001242b\u2e3b", "\ufffe\uffff\ufffd\U0010ffff",
-    "\U000e0041\U000e007f\ufff9\ufffa\ufffb", "%s%n%1$s%c", "\u3164\u115f\uffa0\u2800", "\\x1b[31m\\u202e", "\u05d0\u05d1 \u0627\u0644\u0639 OWNED",
+    "\x1b]0;OWNED\x07", "\x1b]52;c;T1dORUQ=\x1b\\", "\x1b[35;5m\x1b[8m", "\x1b[2J\x1b[1;1HOWNED", "\x1bP0;1|17/ab\x1b\\",
+    "\x1b_Gf=100\x1b\\", "\x1b[?1000h\x1b[?1003h\x1b[?1006h", "\x1b[6n\x1b[c\x1b[0c\x05", "\x1bc\x1b#8\x1b(0lqk\x0e\x0f",
+    "\x9b35m\x9d0;OWNED\x9c\x85\x90", "\u202egnp.exe\u202c\u2066\u2067\u2069\u061c\u200e\u200f",
+    "a\u200b\u200d\u2060\ufeff\u00ad\u180eb",
+    "\u2028\u2029\x7f\x08\x08\r\nOWNED\t\x0b\x0c", "\u4e2d\u6587\u5b57\u5e55\uff21\uff22\uac00\u3042" * 3,
+    "e\u0301\u0302\u0303\u0304\u0305" * 6, "\u0301\u0302leading", "\u0e33\u0f71\u0600\u0e49\u0e49\u0e49",
+    "\U0001f468\u200d\U0001f469\u200d\U0001f467\U0001f3f3\ufe0f\u200d\U0001f308\U0001f1e9\U0001f1ea", "\ufdfd\U0001242b\u2e3b",
+    "\ufffe\uffff\ufffd\U0010ffff", "\U000e0041\U000e007f\ufff9\ufffa\ufffb", "%s%n%1$s%c", "\u3164\u115f\uffa0\u2800",
+    "\\x1b[31m\\u202e", "\u05d0\u05d1 \u0627\u0644\u0639 OWNED",
 ]
-NOT_UTF8 = [b"\x1b]0;OWNED\x07\xff\xfe", b"\xc3\x28\xe2\x80\xf0\x9f\x98\xed\xa0\x80\xc0\xaf\xf8\x88\x80\x80\x80", b"\x9b35m\x9d0;OWNED\x9c", b"\x01\x02\x1b[35m"]
+NOT_UTF8 = [b"\x1b]0;OWNED\x07\xff\xfe", b"\xc3\x28\xe2\x80\xf0\x9f\x98\xed\xa0\x80\xc0\xaf\xf8\x88\x80\x80\x80",
+            b"\x9b35m\x9d0;OWNED\x9c", b"\x01\x02\x1b[35m"]
 EVIL_BYTES = [text.encode() for text in EVIL] + NOT_UTF8
 ESCAPED = re.compile(r"\\x1b[\]\[]")               # how an escape sequence is shown
 
 # What curses and screen.c send to these terminals, and nothing else.
 MODES = r"4[hl]|\?(?:1|7|12|25|1049|2004)[hl]|\?12;25[hl]|2[23];0;0t"
 COLOUR = "(?:0|1|2|4|7|22|24|27|3[0123679]|4[469])"
-ALLOWED = re.compile(rf"\x1b(?:\[(?:{MODES}|(?:{COLOUR}(?:;{COLOUR})*)?m|[0-9;]*[ABCDGHJKLMPSTXbdr])|[()][0B]|[=>78M]|\]104\x07)|[\r\n\x08\t\x0e\x0f]"
-                     .encode())
-INVISIBLE = re.compile("[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff\x80-\x9f]")
+CSI = rf"\[(?:{MODES}|(?:{COLOUR}(?:;{COLOUR})*)?m|[0-9;]*[ABCDGHJKLMPSTXbdr])"
+ALLOWED = re.compile(rf"\x1b(?:{CSI}|[()][0B]|[=>78M]|\]104\x07)|[\r\n\x08\t\x0e\x0f]".encode())
+INVISIBLE = re.compile("[\x80-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+                       "\U000e0000-\U000e0fff]")
 PANELS = ["Sites", "Keys", "Live", "Audit", "Health", "Token"]
 FOOTERS = {"record": "back", "panel": "quit"}
 LEFT, RIGHT, TOP_LEFT, TOP_RIGHT, BOTTOM_LEFT, RULE = map(set, ("│|┌└+", "│|┐┘+", "┌+", "┐+", "└+", "─-"))
@@ -66,14 +70,12 @@ def check_raw(console):
     text = left.decode("utf-8")
     found = INVISIBLE.search(text)
     assert not found, f"{found.group(0)!r} in {text[max(0, found.start() - 40):found.start() + 40]!r}"
-    if console.ascii:
-        assert bytes(console.raw).isascii()
 
 
 def header_of(panel, cols):
     tabs = "".join(f"[{i} {name}]" if name == panel else f" {i} {name} " for i, name in enumerate(PANELS, 1))
-    host = socket.gethostname()[:64]
-    return f" Postern {tabs}" + host.rjust(cols - len(" Postern ") - len(tabs) - 1)[:cols - len(" Postern ") - len(tabs) - 1] + " "
+    room = cols - len(" Postern ") - len(tabs) - 1
+    return f" Postern {tabs}" + socket.gethostname()[:room].rjust(room) + " "
 
 
 def box_of(console):
@@ -83,7 +85,8 @@ def box_of(console):
         for x in range(console.cols - 1):
             if line[x].data in TOP_LEFT and line[x + 1].data in RULE and line[x + 2].data == " ":
                 right = max((i for i in range(console.cols) if line[i].data in TOP_RIGHT), default=0)
-                bottom = next((b for b in range(y + 1, console.rows) if console.model.buffer[b][x].data in BOTTOM_LEFT), None)
+                below = range(y + 1, console.rows)
+                bottom = next((b for b in below if console.model.buffer[b][x].data in BOTTOM_LEFT), None)
                 return bottom and (y, bottom, x, right)
     return None
 
@@ -119,18 +122,12 @@ def go(console, panel, what=""):
     settle(console, panel, what)
 
 
-def opened(data, *options, how=None):
-    how = how or {}
-    c = Console(data, *options, **how)
-    c.ascii = how.get("env", {}).get("LC_ALL") == "C"
-    return c
-
-
 class Watched:
     """with Watched(data, "--site", "acme", how=how) as c: ... At the end all that it sent is looked at."""
 
-    def __init__(self, *args, **kwargs):
-        self.console = opened(*args, **kwargs)
+    def __init__(self, data, *options, how=None):
+        self.how = how or {}
+        self.console = Console(data, *options, **self.how)
 
     def __enter__(self):
         return self.console.__enter__()
@@ -139,6 +136,7 @@ class Watched:
         self.console.__exit__(kind, *more)
         if kind is None:
             check_raw(self.console)
+            assert self.how.get("env", {}).get("LC_ALL") != "C" or self.console.raw.isascii()
 
 
 # ---- what is in the vault ----
@@ -180,7 +178,8 @@ def test_names_of_sites(data, how):
 
 def plain_enough(text):
     """What the command line takes of it as a label."""
-    return "".join(ch for ch in text if ch >= " " and not INVISIBLE.search(ch) and ch != "\x7f").encode()[:63].decode("utf-8", "ignore")
+    plain = "".join(ch for ch in text if ch >= " " and ch != "\x7f" and not INVISIBLE.search(ch))
+    return plain.encode()[:63].decode("utf-8", "ignore")
 
 
 @KINDS_FEW
@@ -226,8 +225,8 @@ def test_what_is_typed_or_pasted_into_a_field(data, part):
 
 
 def paste_everywhere(c, text):
-    for panel, key, place in (("Keys", "c", "Label"), ("Live", "/", "Filter"), ("Audit", "/", "Filter"), ("Sites", "/", "Id or name"),
-                              ("Token", "s", "Site")):
+    for panel, key, place in (("Keys", "c", "Label"), ("Live", "/", "Filter"), ("Audit", "/", "Filter"),
+                              ("Sites", "/", "Id or name"), ("Token", "s", "Site")):
         go(c, panel)
         c.press(key)
         settle(c, panel, place, "dialog")
@@ -244,36 +243,35 @@ def paste_everywhere(c, text):
 
 def put_records(data, lines):
     """Rows at the end of the log, behind Postern's back."""
-    def work(txn, dbi):
-        for seq, line in enumerate(lines, first):
-            k, v = Val.of(struct.pack(">Q", seq)), Val.of(line)
-            ledger.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
     with RawDb(data.path / "ledger") as ledger:
         first = len(ledger.rows("records"))
-        ledger.within("records", 0, work)
+        ledger.put_all("records", [(struct.pack(">Q", seq), line) for seq, line in enumerate(lines, first)])
     return first
 
 
-def line_of(seq, **members):
+def line_of(**members):
     """A blocked record; members may be anything."""
-    now = int(time.time() * 1e6)
-    return audit.canonical({"event": "action", "id": "01JD4ZK2M3N4P5Q6R7S8T9V0WX", "outcome": "blocked", "reason": "token_expired",
-                            "seq": seq, "site": "acme", "time": now, "v": 1, **members}).encode()
+    record = {"event": "action", "id": "01JD4ZK2M3N4P5Q6R7S8T9V0WX", "outcome": "blocked", "reason": "token_expired", "seq": 0,
+              "site": "acme", "time": time.time_ns() // 1000, "v": 1}
+    return audit.canonical({**record, **members}).encode()
 
 
 def evil_records():
     """Each member by itself with each text; values of types that they never have; lines that are no records at all."""
-    members = ["reason", "site", "remote", "kid", "kid_claimed", "token", "action", "subject", "event", "conversation", "status", "actor", "id"]
-    lines = [line_of(i, **{name: text}) for i, text in enumerate(EVIL) for name in members]
-    lines += [line_of(0, **{name: (text * 6000)[:4000 if ord(max(text)) < 128 else 600] for name in members[:4]}) for text in EVIL]
-    lines += [line_of(0, **{name: value}) for name in members for value in (None, True, -1, 2**53, [], {"\x1b[35m": ["\u202e"]}, [["\x1b]0;x\x07"]])]
-    lines += [line_of(0, count=n, first=f, last=t, remote="203.0.113.0/24") for n, f, t in
-              ((2**63 - 1, 1, 2**63 - 1), (-5, 7, 3), (10**18, 0, 1), ("\x1b[35m", "\u202e", "x"))]
-    lines += [line_of(0, time=t) for t in (0, -1, 1, 2**63 - 1, "\x1b[35m", None, [])]
-    lines += [line_of(0, event="key", outcome="done", detail={text: text, "change": text, "label": text}, actor=text) for text in EVIL]
-    lines += [b'{"outcome":"blocked",' + text + b"}" for text in EVIL_BYTES]
-    lines += [b'"outcome":"blocked"' + (text * 9000)[:16300] for text in EVIL_BYTES] + EVIL_BYTES
-    lines += [b'{"a":' * 3000 + b'"outcome":"blocked"', b'{"outcome":"blocked","x":"' + b"\\u001b" * 2700 + b'"}', b'"outcome":"blocked"' + b"\n" * 16000]
+    members = ["reason", "site", "remote", "kid", "kid_claimed", "token", "action", "subject", "event", "conversation", "status",
+               "actor", "id"]
+    never = [None, True, -1, 2**53, [], {"\x1b[35m": ["\u202e"]}, [["\x1b]0;x\x07"]]]
+    folds = [(2**63 - 1, 1, 2**63 - 1), (-5, 7, 3), (10**18, 0, 1), ("\x1b[35m", "\u202e", "x")]
+    blocked = b'"outcome":"blocked"'
+    lines = [line_of(**{name: text}) for text in EVIL for name in members]
+    lines += [line_of(**{name: (text * 6000)[:4000 if text.isascii() else 600] for name in members[:4]}) for text in EVIL]
+    lines += [line_of(**{name: value}) for name in members for value in never]
+    lines += [line_of(count=n, first=first, last=last, remote="203.0.113.0/24") for n, first, last in folds]
+    lines += [line_of(time=t) for t in (0, -1, 1, 2**63 - 1, "\x1b[35m", None, [])]
+    lines += [line_of(event="key", outcome="done", detail={t: t, "change": t, "label": t}, actor=t) for t in EVIL]
+    lines += [b"{" + blocked + b"," + text + b"}" for text in EVIL_BYTES]
+    lines += [blocked + (text * 9000)[:16300] for text in EVIL_BYTES] + EVIL_BYTES
+    lines += [b'{"a":' * 3000 + blocked, b"{" + blocked + b',"x":"' + b"\\u001b" * 2700 + b'"}', blocked + b"\n" * 16000]
     random.Random(7).shuffle(lines)
     return lines
 
@@ -343,7 +341,8 @@ def test_rows_of_workers_of_key_use_and_of_visitors(data, how):
     with RawDb(data.path / "ledger") as ledger:
         for pid, version in enumerate(EVIL_BYTES, 100):
             for size in (15, 31, 500):
-                ledger.put("workers", bytes(16) + struct.pack(">Q", pid * 1000 + size), worker_row(pid * 1000 + size, (version * 500)[:size]))
+                row = worker_row(pid * 1000 + size, (version * 500)[:size])
+                ledger.put("workers", bytes(16) + struct.pack(">Q", pid * 1000 + size), row)
         for text in EVIL_BYTES:
             ledger.put("key_use", text[:100], text * 3)
             ledger.put("key_use", b"acme\x00" + text[:100], text * 3)
@@ -369,25 +368,24 @@ PERSONAL = {"actions": [{"name": "mine", "title": "Mine", "description": "Mine."
                          "connector": {"type": "static", "result": {}}}]}
 
 
-def visit(worker, site, text):
+def act(worker, body, **parameters):
+    """A request to the action, whatever it is answered."""
+    body = json.dumps(body).encode()
+    with worker.connect() as c:
+        c.send(fastcgi.whole(fastcgi.environ("POST", "/v1/sites/acme/actions/mine", body=body, **parameters), body))
+        c.read_reply()
+
+
+def visit(worker, site, raw):
     """Requests with the text in every place that a visitor fills."""
-    claims = {"name": text.decode("utf-8", "replace")[:200], "user_id": text.decode("utf-8", "replace")[:100], "x\x1b[35m": text.decode("utf-8", "replace")}
-    bare = text.replace(b"\x00", b"")[:200]
-    for token in (site.token(**claims), site.token(ttl=-5, **claims), tokens.mint(site.secret, kid=text.decode("utf-8", "replace")), bare):
-        site.data.secrets.add(token if isinstance(token, str) else "-" * 99)
-        body = json.dumps({"parameters": {"email": text.decode("utf-8", "replace")}, "conversation": text.decode("utf-8", "replace")})
-        with worker.connect() as c:
-            env = fastcgi.environ("POST", "/v1/sites/acme/actions/mine", body=body.encode(), HTTP_ORIGIN=bare, REMOTE_ADDR=bare, HTTP_HOST=bare,
-                                  HTTP_AUTHORIZATION=b"Bearer " + (token.encode() if isinstance(token, str) else token), HTTP_USER_AGENT=bare,
-                                  HTTP_X_FORWARDED_FOR=bare, HTTP_IDEMPOTENCY_KEY=bare)
-            c.send(fastcgi.whole(env, body.encode()))
-            c.read_reply()
-        body = json.dumps({"parameters": {}})
-        with worker.connect() as c:
-            env = fastcgi.environ("POST", "/v1/sites/acme/actions/mine", body=body.encode(), HTTP_AUTHORIZATION=b"Bearer " +
-                                  (token.encode() if isinstance(token, str) else token))
-            c.send(fastcgi.whole(env, body.encode()))
-            c.read_reply()
+    text = raw.decode("utf-8", "replace")
+    claims = {"name": text, "user_id": text[:100], "x\x1b[35m": text}
+    headers = {f"HTTP_{name}": raw for name in ("ORIGIN", "HOST", "USER_AGENT", "X_FORWARDED_FOR", "IDEMPOTENCY_KEY")}
+    made = [site.token(**claims), site.token(ttl=-5, **claims), tokens.mint(site.secret, kid=text)]
+    for token in [*(token.encode() for token in made), raw]:
+        bearer = b"Bearer " + token
+        act(worker, {"parameters": {"email": text}, "conversation": text}, HTTP_AUTHORIZATION=bearer, REMOTE_ADDR=raw, **headers)
+        act(worker, {"parameters": {}}, HTTP_AUTHORIZATION=bearer)
 
 
 @KINDS_FEW
@@ -417,9 +415,7 @@ def test_requests_of_a_hostile_visitor(data, how):
             c.send(member)
             c.press("Enter")
             settle(c, "Audit", member)
-            c.press("Enter")
-            c.press("i")
-            c.press("Escape")
+            c.press("Enter", "i", "Escape")
             settle(c, "Audit", "SEQ")
 
 

@@ -1,5 +1,4 @@
 """Much of everything: a flood of blocked tokens while one looks at it, a vault of 100,000 sites, and nothing at all."""
-import ctypes
 import itertools
 import multiprocessing
 import re
@@ -11,7 +10,7 @@ import pytest
 
 from lib import fastcgi
 from lib.programs import SANITIZED, wait_until
-from lib.rawdb import RawDb, Val
+from lib.rawdb import RawDb
 from lib.terminal import Console
 from lib.worker import Worker
 
@@ -42,8 +41,7 @@ def answers(console, key, what, gone=False):
 def check_answers(times):
     """Of a machine with other things to do a few may be later."""
     late = sorted(t for t in times if t > KEY_SECONDS)
-    print(len(times), sorted(times)[len(times)//2], max(times))
-    assert SANITIZED or len(late) <= len(times) // 20, f"{len(late)} of {len(times)} keys took longer than {KEY_SECONDS} s: {late}"
+    assert SANITIZED or len(late) <= len(times) // 20, f"{len(late)} of {len(times)} keys took {KEY_SECONDS} s or more: {late}"
 
 
 def own_memory(console):
@@ -59,23 +57,22 @@ def processor_seconds(console):
 
 def line(seq):
     """A blocked record as a worker writes it, now."""
-    return (f'{{"event":"identity","id":"01JD4ZK2M3N4P5Q6R7S8T9V0WX","outcome":"blocked","reason":"{REASONS[seq % len(REASONS)]}",'
-            f'"remote":"203.0.{seq % 7}.0/24","seq":{seq},"site":"{("acme", "zeta")[seq % 2]}","status":401,"time":{time.time_ns() // 1000},'
-            f'"token":"{seq & 0xffffffff:08x}","v":1}}').encode()
+    reason, site, now = REASONS[seq % len(REASONS)], ("acme", "zeta")[seq % 2], time.time_ns() // 1000
+    return (f'{{"event":"identity","id":"01JD4ZK2M3N4P5Q6R7S8T9V0WX","outcome":"blocked","reason":"{reason}",'
+            f'"remote":"203.0.{seq % 7}.0/24","seq":{seq},"site":"{site}","status":401,"time":{now},"token":"{seq:08x}","v":1}}').encode()
+
+
+def rows(first, count):
+    return [(struct.pack(">Q", seq), line(seq)) for seq in range(first, first + count)]
 
 
 def pour(folder, first, count):
     """Records behind Postern's back, RATE a second in commits of BATCH."""
     began = time.monotonic()
     with RawDb(folder) as ledger:
-        def work(txn, dbi):
-            for seq in batch:
-                k, v = Val.of(struct.pack(">Q", seq)), Val.of(line(seq))
-                ledger.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
-        for start in range(first, first + count, BATCH):
-            batch = range(start, min(start + BATCH, first + count))
-            ledger.within("records", 0, work)
-            time.sleep(max(0.0, began + (start - first) / RATE - time.monotonic()))     # no faster than promised
+        for start in range(0, count, BATCH):
+            ledger.put_all("records", rows(first + start, min(BATCH, count - start)))
+            time.sleep(max(0.0, began + start / RATE - time.monotonic()))        # no faster than said
 
 
 class Pouring:
@@ -204,18 +201,11 @@ def test_one_that_was_away_says_how_many_it_passed_over(two):
     c.press("1")
     c.wait_for("[1 Sites]")
     with RawDb(data.path / "ledger") as ledger:
-        first = len(ledger.rows("records"))
-
-        def work(txn, dbi):
-            for seq in range(first, first + 300_000):
-                k, v = Val.of(struct.pack(">Q", seq)), Val.of(line(seq))
-                ledger.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
-        ledger.within("records", 0, work)
+        ledger.put_all("records", rows(len(ledger.rows("records")), 300_000))
     c.press("3")
-    rows = c.wait_for("were passed over", 60)
-    passed = number(re.search(r"([\d,]+) records were passed over", "\n".join(rows)).group(1))
-    assert 300_000 - 60_000 < passed <= 300_000 - RING
-    assert "Audit" in "\n".join(rows)
+    text = "\n".join(c.wait_for("were passed over", 60))
+    passed = number(re.search(r"([\d,]+) records were passed over", text).group(1))
+    assert 300_000 - 60_000 < passed <= 300_000 - RING and "Audit panel" in text
 
 
 # ---- through a real worker ----
@@ -238,7 +228,8 @@ def test_every_token_that_a_worker_blocks_is_counted(two):
     tokens = [site.token(ttl=-5 - i, sub=str(i)) for i in range(50)]
     times = []
     with Worker(data, "--audit-budget", "0", threads=8) as worker:
-        clients = [processes.Process(target=ask_over_and_over, args=(worker.socket, tokens, THROUGH_WORKER // 2)) for _ in range(2)]
+        clients = [processes.Process(target=ask_over_and_over, args=(worker.socket, tokens, THROUGH_WORKER // 2))
+                   for _ in range(2)]
         for client in clients:
             client.start()
         try:
@@ -285,12 +276,8 @@ def many(module_data):
     data.add_site("acme", "--name", "N" * 20)
     with RawDb(data.path / "vault") as vault:
         for table in ("sites", "heads"):
-            def work(txn, dbi):
-                for i in range(SITES):
-                    k, v = Val.of(b"site-%06d" % i), Val.of(row.replace(b"N" * 20, b"Shop number %08d" % i))
-                    vault.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
             row = vault.get(table, b"acme")
-            vault.within(table, 0, work)
+            vault.put_all(table, ((b"site-%06d" % i, row.replace(b"N" * 20, b"Shop number %08d" % i)) for i in range(SITES)))
     return data
 
 
@@ -318,8 +305,8 @@ def test_pages_and_ends_of_100000_sites_come_without_lag(many):
         c.wait_for("site-000015")
         memory, times = own_memory(c), []
         times += [answers(c, "PageDown", f"site-{17 * i - 1:06}") for i in range(1, 30)]
-        times += [answers(c, "End", "site-099999"), answers(c, "PageUp", "site-099982"), answers(c, "Home", "acme"), answers(c, "End", "site-099999")]
-        times += [answers(c, "Home", "acme")]
+        for key, what in (("End", "099999"), ("PageUp", "099982"), ("Home", "acme"), ("End", "099999"), ("Home", "acme")):
+            times.append(answers(c, key, what))
         check_answers(times)
         for key in ["PageDown"] * 300 + ["PageUp"] * 100 + ["j", "k"] * 200:
             c.press(key)
@@ -334,9 +321,10 @@ def test_a_filter_finds_one_of_100000_sites(many):
     with Console(many) as c:
         c.wait_for("site-000015")
         times = []
-        for text, what in (("site-099998", "site-099998"), ("NUMBER 00054321", "site-054321"), ("acme", " acme "), ("9999", "site-009999")):
+        for text, first in (("site-099998", "site-099998"), ("NUMBER 00054321", "site-054321"), ("acme", "acme"),
+                            ("9999", "site-009999")):
             filter_by(c, text)
-            times.append(answers(c, "Enter", re.compile(rf"^ ?{what.strip()} ", re.M)))
+            times.append(answers(c, "Enter", re.compile(rf"EVENT NAME +\n {first} ")))
         check_answers(times)
         filter_by(c, "no site is called that")
         c.press("Enter")

@@ -28,8 +28,10 @@ BLOCKED_EACH = 0.02                    # seconds between two blocked tokens
 
 # What ends the console is left out: q, F10, Ctrl-C; and Ctrl-\, a signal while a Ctrl-Z has given the terminal back.
 ENDS = re.compile(rb"[q\x03\x1c]|\x1b\[21~")
-PIECES = [b"\x1b", b"\x1b[", b"\x1bO", b"\x1b[1;", b"\x1b[<0;", b"\x1b[200~", b"\x1b[201~", b"\x1b[20", b"\x1b]0;x\x07", b"\x1bP1$r0m\x1b\\", b"\x1b[[",
-          b"\x1b[M !!", b"\x1b[<0;10;10M", b"\x1b[<64;1;1m", b"\x1b[?1;2c", b"\x1b[24;80R", b"\x1b[I", b"\x1b[O", b"\x1b[97;5u", b"\x1b\x1b\x1b"]
+PIECES = [b"\x1b", b"\x1b[", b"\x1bO", b"\x1b[1;", b"\x1b[<0;", b"\x1b[200~", b"\x1b[201~", b"\x1b[20", b"\x1b]0;x\x07",
+          b"\x1bP1$r0m\x1b\\", b"\x1b[[", b"\x1b[M !!", b"\x1b[<0;10;10M", b"\x1b[<64;1;1m", b"\x1b[?1;2c", b"\x1b[24;80R", b"\x1b[I",
+          b"\x1b[O", b"\x1b[97;5u", b"\x1b\x1b\x1b"]
+BUTTONS = [b"\r", b"\r", b"\t", b" ", b"l", b"\x1b", KEYS["Right"].encode(), KEYS["Left"].encode(), KEYS["BackTab"].encode()]
 COMMANDS = "1234566crtusipx/#?jkhlgGn \t"
 
 
@@ -48,10 +50,16 @@ def random_paste(dice):
 
 
 def random_keys(dice):
-    kinds = [lambda: dice.choice(COMMANDS).encode() * dice.randint(1, 3), lambda: KEYS[dice.choice(list(KEYS))].encode() * dice.randint(1, 4),
-             lambda: dice.choice(string.printable).encode(), lambda: dice.choice(PIECES), lambda: random_bytes(dice), lambda: random_text(dice),
-             lambda: random_paste(dice)]
-    return ENDS.sub(b"", dice.choices(kinds, weights=[30, 30, 10, 6, 2, 2, 2])[0]())
+    kinds = {
+        lambda: dice.choice(COMMANDS).encode() * dice.randint(1, 3): 30,
+        lambda: KEYS[dice.choice(list(KEYS))].encode() * dice.randint(1, 4): 30,
+        lambda: dice.choice(string.printable).encode(): 10,
+        lambda: dice.choice(PIECES): 6,
+        lambda: random_bytes(dice): 2,
+        lambda: random_text(dice): 2,
+        lambda: random_paste(dice): 2,
+    }
+    return ENDS.sub(b"", dice.choices(list(kinds), weights=kinds.values())[0]())
 
 
 def letters(dice):
@@ -64,7 +72,7 @@ def feed(console, data):
     console.sent.append(data)
     while data:
         console.screen()
-        assert console.alive(), f"it ended with {console.process.returncode}: {console.said()}\nthe last keys: {list(console.sent)}"
+        assert console.alive(), f"ended with {console.process.returncode}: {console.said()}\nthe last keys: {list(console.sent)}"
         if select.select([console.master], [console.master], [], 1)[1]:
             try:
                 data = data[os.write(console.master, data[:256]):]
@@ -106,11 +114,12 @@ class Meanwhile(threading.Thread):
 
 def blocked_tokens(worker, site):
     """One after the other, each another token and reason."""
-    bad = itertools.cycle([lambda n: site.token(ttl=-5 - n), lambda n: "nonsense%d" % n, lambda n: site.token(email="a@b@c", sub=str(n)),
+    bad = itertools.cycle([lambda n: site.token(ttl=-5 - n), lambda n: f"nonsense{n}", lambda n: site.token(email="a@b@c", sub=str(n)),
                            lambda n: site.token(secret="another secret, which is not the site's", sub=str(n))])
+    path = f"/v1/sites/{site.name}/identity"
 
     def work(turn, over):
-        answer = fastcgi.ask(worker, path=f"/v1/sites/{site.name}/identity", token=next(bad)(turn), REMOTE_ADDR=f"203.0.{turn % 250}.7")
+        answer = fastcgi.ask(worker, path=path, token=next(bad)(turn), REMOTE_ADDR=f"203.0.{turn % 250}.7")
         assert answer.status == 401
         over.wait(BLOCKED_EACH)
     return work
@@ -255,7 +264,7 @@ def test_no_keys_but_its_name_retire_a_key_that_is_in_use(data, guarded, dice):
 
 
 def all_about_buttons(dice):
-    return dice.choice([b"\r", b"\r", b"\t", KEYS["Right"].encode(), KEYS["Left"].encode(), KEYS["BackTab"].encode(), b"\x1b", letters(dice), b" ", b"l"])
+    return dice.choice([*BUTTONS, letters(dice)])
 
 
 def press_in_dialogs(c, dice, openers, keys):

@@ -13,8 +13,8 @@ def core_of(pid, path):
         pytest.skip("a core of a sanitized program is all of its shadow memory")
     if os.geteuid() != 0:
         pytest.skip("only root may take a core of a program that forbids it")
-    done = subprocess.run([tool("gdb"), "-nx", "-batch", "-p", str(pid), "-ex", "set dump-excluded-mappings on", "-ex", f"gcore {path}"],
-                          stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=50, env=environment())
+    command = [tool("gdb"), "-nx", "-batch", "-p", str(pid), "-ex", "set dump-excluded-mappings on", "-ex", f"gcore {path}"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=50, env=environment())
     if not path.exists():
         pytest.skip(f"gdb may not take a core here: {done.stderr.decode()[-300:]}")
     content = path.read_bytes()

@@ -64,9 +64,14 @@ class RawDb:
         return self.within(table, RDONLY, work)
 
     def put(self, table, key, row):
+        self.put_all(table, [(key, row)])
+
+    def put_all(self, table, rows):
+        """[(key, row)] in one transaction."""
         def work(txn, dbi):
-            k, v = Val.of(key), Val.of(row)
-            self.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
+            for key, row in rows:
+                k, v = Val.of(key), Val.of(row)
+                self.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
         self.within(table, 0, work)
 
     def rows(self, table, prefix=b""):

@@ -91,8 +91,8 @@ class RingScreen:
         return self.answer()
 
     def answer(self):
-        """"" where it was done, else the code of the refusal. Of a key that was made the secret is taken and its kid is the site's
-        newest."""
+        """Empty where it was done, else the code of the refusal. Of a key that was made the secret is taken, and its kid is the
+        site's newest."""
         rows = wait_until(self._answer, "an answer")
         if "type the site's id" in "\n".join(rows):            # it asks once more
             self._type_name(rows)
