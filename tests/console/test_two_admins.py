@@ -264,7 +264,7 @@ def step(dice, actor, pending, model, worker):
     if actor not in pending:
         what, kid, when = choose(dice, model.ring)
         if console:
-            actor.screen.press("1", "2")        # entered anew: it shows the ring as it is, not as it was a tenth of a second ago
+            actor.enter_anew()                  # else it may show the ring as it was a tenth of a second ago
             actor.wait_slots(states(model.ring))
         if actor.ask(what, kid, when=when):
             pending[actor] = what, kid, when, model.version

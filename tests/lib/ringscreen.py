@@ -44,6 +44,12 @@ class RingScreen:
         except AssertionError as e:
             raise AssertionError(f"{e}: {wanted}\n" + "\n".join(self.screen.screen())) from None
 
+    def enter_anew(self):
+        """Away and back: what it shows then was read in that moment."""
+        for key, panel in (("1", "[1 Sites]"), ("2", "[2 Keys]")):
+            self.screen.press(key)
+            self.screen.wait_for(panel)
+
     def select(self, kid):
         """Moves to this key's slot: the cursor is on the selected line."""
         def on_it():
