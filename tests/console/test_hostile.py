@@ -17,6 +17,9 @@ from lib.ringscreen import RingScreen
 from lib.terminal import Console
 from lib.worker import Worker
 
+pytestmark = pytest.mark.skipif(not SANITIZED and os.environ.get("POSTERN_SLOW") != "1",
+                                reason="the sanitizers' tree runs it; make check-all both")
+
 # What a terminal would obey, or draw where it does not belong. None of the sequences is one that the console uses itself.
 EVIL = [
     "\x1b]0;OWNED\x07", "\x1b]52;c;T1dORUQ=\x1b\\", "\x1b[35;5m\x1b[8m", "\x1b[2J\x1b[1;1HOWNED", "\x1bP0;1|17/ab\x1b\\",
