@@ -1,6 +1,7 @@
 /* crypto.c -- everything taken from OpenSSL.
  *
- * Algorithms are fetched once a process: a fetch by name costs more than the hash of a short text. */
+ * Algorithms are fetched once a process, and a thread keeps its digest context: a fetch by name costs more than the
+ * hash of a short text, and every record of the audit log is hashed. */
 #include "base/crypto.h"
 
 #include <limits.h>
@@ -21,9 +22,17 @@ static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
 static EVP_MD *md_sha256;
 static EVP_MAC *mac_hmac;
 static EVP_CIPHER *cipher_gcm;
+static pthread_key_t digest_key;      /* of each thread's EVP_MD_CTX */
+static bool has_digest_key;
+
+static void free_digest(void *ctx)
+{
+	EVP_MD_CTX_free(ctx);
+}
 
 static void fetch_all(void)
 {
+	has_digest_key = pthread_key_create(&digest_key, free_digest) == 0;
 	md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
 	mac_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	cipher_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
@@ -31,7 +40,7 @@ static void fetch_all(void)
 
 static bool fetched(void)
 {
-	return pthread_once(&fetch_once, fetch_all) == 0 && md_sha256 && mac_hmac && cipher_gcm;
+	return pthread_once(&fetch_once, fetch_all) == 0 && has_digest_key && md_sha256 && mac_hmac && cipher_gcm;
 }
 
 static enum rc rc_of(bool ok)
@@ -51,9 +60,37 @@ bool crypto_equal(const void *a, const void *b, size_t size)
 	return CRYPTO_memcmp(a, b, size) == 0;
 }
 
+/* What it last hashed is not left in it: OpenSSL wipes the block buffer when a digest ends. */
+static EVP_MD_CTX *thread_digest(void)
+{
+	EVP_MD_CTX *ctx;
+
+	if (!fetched())
+		return NULL;
+	ctx = pthread_getspecific(digest_key);
+	if (ctx)
+		return ctx;
+	ctx = EVP_MD_CTX_new();
+	if (ctx && (EVP_DigestInit_ex2(ctx, md_sha256, NULL) != 1 || pthread_setspecific(digest_key, ctx) != 0)) {
+		EVP_MD_CTX_free(ctx);
+		ctx = NULL;
+	}
+	return ctx;
+}
+
+enum rc crypto_sha256_parts(const struct span *parts, size_t count, uint8_t out[SHA256_SIZE])
+{
+	EVP_MD_CTX *ctx = thread_digest();
+	bool ok = ctx && EVP_DigestInit_ex2(ctx, NULL, NULL) == 1;
+
+	for (size_t i = 0; ok && i < count; i++)
+		ok = parts[i].size == 0 || EVP_DigestUpdate(ctx, parts[i].data, parts[i].size) == 1;
+	return rc_of(ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1);
+}
+
 enum rc crypto_sha256(struct span data, uint8_t out[SHA256_SIZE])
 {
-	return rc_of(fetched() && EVP_Digest(data.size ? data.data : "", data.size, out, NULL, md_sha256, NULL) == 1);
+	return crypto_sha256_parts(&data, 1, out);
 }
 
 /* ---- the secure heap ---- */
@@ -158,6 +195,83 @@ void hmac_key_free(struct hmac_key *k)
 		return;
 	EVP_MAC_CTX_free(k->ctx);      /* wipes the keyed state */
 	free(k);
+}
+
+/* ---- Ed25519 ---- */
+
+/* The EVP_PKEY keeps its copy of the seed in the secure heap and wipes it when freed. */
+static EVP_PKEY *private_key(const struct secret *seed)
+{
+	return EVP_PKEY_new_raw_private_key_ex(NULL, "ED25519", NULL, seed->data, seed->size);
+}
+
+/* Failures leave entries in the thread's queue, where nobody reads them. */
+static bool ed25519_ended(bool ok)
+{
+	if (!ok)
+		ERR_clear_error();
+	return ok;
+}
+
+enum rc ed25519_make(struct secret **ret_seed)
+{
+	struct secret *seed = secret_new(ED25519_SEED_SIZE);
+
+	if (!seed)
+		return RC_NOMEM;
+	if (RAND_priv_bytes(seed->data, ED25519_SEED_SIZE) != 1) {
+		secret_free(seed);
+		return RC_IO;
+	}
+	*ret_seed = seed;
+	return RC_OK;
+}
+
+enum rc ed25519_public(const struct secret *seed, uint8_t out[ED25519_PUBLIC_SIZE])
+{
+	size_t size = ED25519_PUBLIC_SIZE;
+	EVP_PKEY *key;
+	bool ok;
+
+	if (seed->size != ED25519_SEED_SIZE)
+		return RC_INVALID;
+	key = private_key(seed);
+	ok = key && EVP_PKEY_get_raw_public_key(key, out, &size) == 1 && size == ED25519_PUBLIC_SIZE;
+	EVP_PKEY_free(key);
+	return rc_of(ed25519_ended(ok));
+}
+
+enum rc ed25519_sign(const struct secret *seed, struct span data, uint8_t out[ED25519_SIGNATURE_SIZE])
+{
+	size_t size = ED25519_SIGNATURE_SIZE;
+	EVP_MD_CTX *ctx;
+	EVP_PKEY *key;
+	bool ok;
+
+	if (seed->size != ED25519_SEED_SIZE)
+		return RC_INVALID;
+	key = private_key(seed);
+	ctx = EVP_MD_CTX_new();
+	ok = key && ctx && EVP_DigestSignInit_ex(ctx, NULL, NULL, NULL, NULL, key, NULL) == 1 &&
+	     EVP_DigestSign(ctx, out, &size, data.size ? data.data : (const void *)"", data.size) == 1 &&
+	     size == ED25519_SIGNATURE_SIZE;
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	return rc_of(ed25519_ended(ok));
+}
+
+bool ed25519_verify(const uint8_t public[ED25519_PUBLIC_SIZE], struct span data,
+		    const uint8_t signature[ED25519_SIGNATURE_SIZE])
+{
+	EVP_PKEY *key = EVP_PKEY_new_raw_public_key_ex(NULL, "ED25519", NULL, public, ED25519_PUBLIC_SIZE);
+	EVP_MD_CTX *ctx = EVP_MD_CTX_new();
+	bool ok = key && ctx && EVP_DigestVerifyInit_ex(ctx, NULL, NULL, NULL, NULL, key, NULL) == 1 &&
+		  EVP_DigestVerify(ctx, signature, ED25519_SIGNATURE_SIZE, data.size ? data.data : (const void *)"",
+				   data.size) == 1;
+
+	EVP_MD_CTX_free(ctx);
+	EVP_PKEY_free(key);
+	return ed25519_ended(ok);
 }
 
 /* ---- AES-256-GCM ---- */

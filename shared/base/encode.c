@@ -17,30 +17,31 @@ void hex_encode(char *out, const void *data, size_t size)
 	*out = '\0';
 }
 
-static const char base64url_digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+#define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 #define D(c, v) [c] = (v) + 1
-const uint8_t base64url_digit[256] = {
-	D('A', 0), D('B', 1), D('C', 2), D('D', 3), D('E', 4), D('F', 5), D('G', 6), D('H', 7), D('I', 8),
-	D('J', 9), D('K', 10), D('L', 11), D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16), D('R', 17),
-	D('S', 18), D('T', 19), D('U', 20), D('V', 21), D('W', 22), D('X', 23), D('Y', 24), D('Z', 25), D('a', 26),
-	D('b', 27), D('c', 28), D('d', 29), D('e', 30), D('f', 31), D('g', 32), D('h', 33), D('i', 34), D('j', 35),
-	D('k', 36), D('l', 37), D('m', 38), D('n', 39), D('o', 40), D('p', 41), D('q', 42), D('r', 43), D('s', 44),
-	D('t', 45), D('u', 46), D('v', 47), D('w', 48), D('x', 49), D('y', 50), D('z', 51), D('0', 52), D('1', 53),
-	D('2', 54), D('3', 55), D('4', 56), D('5', 57), D('6', 58), D('7', 59), D('8', 60), D('9', 61), D('-', 62),
-	D('_', 63),
-};
+#define LETTER_VALUES \
+	D('A', 0), D('B', 1), D('C', 2), D('D', 3), D('E', 4), D('F', 5), D('G', 6), D('H', 7), D('I', 8), \
+	D('J', 9), D('K', 10), D('L', 11), D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16), D('R', 17), \
+	D('S', 18), D('T', 19), D('U', 20), D('V', 21), D('W', 22), D('X', 23), D('Y', 24), D('Z', 25), D('a', 26), \
+	D('b', 27), D('c', 28), D('d', 29), D('e', 30), D('f', 31), D('g', 32), D('h', 33), D('i', 34), D('j', 35), \
+	D('k', 36), D('l', 37), D('m', 38), D('n', 39), D('o', 40), D('p', 41), D('q', 42), D('r', 43), D('s', 44), \
+	D('t', 45), D('u', 46), D('v', 47), D('w', 48), D('x', 49), D('y', 50), D('z', 51), D('0', 52), D('1', 53), \
+	D('2', 54), D('3', 55), D('4', 56), D('5', 57), D('6', 58), D('7', 59), D('8', 60), D('9', 61)
+const uint8_t base64url_digit[256] = { LETTER_VALUES, D('-', 62), D('_', 63) };
+static const uint8_t base64_digit[256] = { LETTER_VALUES, D('+', 62), D('/', 63) };
+#undef LETTER_VALUES
 #undef D
 
 /* The last one to three characters: a whole number of bytes, and no bit beyond them (RFC 4648 3.5). */
-static bool decode_tail(uint8_t *out, const uint8_t *in, size_t size)
+static bool decode_tail(uint8_t *out, const uint8_t *in, size_t size, const uint8_t digit[256])
 {
 	uint32_t v = 0;
 
 	for (size_t i = 0; i < size; i++) {
-		if (!base64url_digit[in[i]])
+		if (!digit[in[i]])
 			return false;
-		v |= (base64url_digit[in[i]] - 1U) << (18 - 6 * i);
+		v |= (digit[in[i]] - 1U) << (18 - 6 * i);
 	}
 	if (size >= 2)
 		out[0] = (uint8_t)(v >> 16);
@@ -50,7 +51,7 @@ static bool decode_tail(uint8_t *out, const uint8_t *in, size_t size)
 }
 
 /* Four characters are three bytes at a time: every token's payload comes through here. */
-long base64url_decode(uint8_t *out, size_t room, struct span text)
+static long decode(uint8_t *out, size_t room, struct span text, const uint8_t digit[256])
 {
 	const uint8_t *in = text.data;
 	size_t tail = text.size % 4, size = text.size / 4 * 3 + tail * 3 / 4;
@@ -58,8 +59,7 @@ long base64url_decode(uint8_t *out, size_t room, struct span text)
 	if (tail == 1 || size > room)
 		return -1;
 	for (size_t left = text.size / 4; left > 0; left--, in += 4, out += 3) {
-		uint32_t a = base64url_digit[in[0]], b = base64url_digit[in[1]];
-		uint32_t c = base64url_digit[in[2]], d = base64url_digit[in[3]], v;
+		uint32_t a = digit[in[0]], b = digit[in[1]], c = digit[in[2]], d = digit[in[3]], v;
 
 		if (!a || !b || !c || !d)
 			return -1;
@@ -68,29 +68,72 @@ long base64url_decode(uint8_t *out, size_t room, struct span text)
 		out[1] = (uint8_t)(v >> 8);
 		out[2] = (uint8_t)v;
 	}
-	return decode_tail(out, in, tail) ? (long)size : -1;
+	return decode_tail(out, in, tail, digit) ? (long)size : -1;
+}
+
+/* Without padding and terminator; returns the end of what it wrote. */
+static char *encode(char *out, struct span bytes, const char digits[65])
+{
+	const uint8_t *in = bytes.data;
+	uint32_t bits = 0;
+	unsigned held = 0;
+
+	for (size_t i = 0; i < bytes.size; i++) {
+		bits = (bits << 8 | in[i]) & 0xffff;
+		for (held += 8; held >= 6; )
+			*out++ = digits[bits >> (held -= 6) & 63];
+	}
+	if (held)
+		*out++ = digits[bits << (6 - held) & 63];
+	return out;
+}
+
+/* Where size characters and the terminator do not fit, the text is empty. */
+static bool fits(char *out, size_t room, size_t size)
+{
+	if (size < room)
+		return true;
+	if (room)
+		out[0] = '\0';
+	return false;
+}
+
+long base64url_decode(uint8_t *out, size_t room, struct span text)
+{
+	return decode(out, room, text, base64url_digit);
 }
 
 size_t base64url_encode(char *out, size_t room, struct span bytes)
 {
-	const uint8_t *in = bytes.data;
 	size_t size = bytes.size / 3 * 4 + (bytes.size % 3 * 4 + 2) / 3;
-	uint32_t bits = 0;
-	unsigned held = 0;
-	char *at = out;
 
-	if (size >= room) {
-		if (room)
-			out[0] = '\0';
+	if (!fits(out, room, size))
 		return 0;
-	}
-	for (size_t i = 0; i < bytes.size; i++) {
-		bits = (bits << 8 | in[i]) & 0xffff;
-		for (held += 8; held >= 6; )
-			*at++ = base64url_digits[bits >> (held -= 6) & 63];
-	}
-	if (held)
-		*at++ = base64url_digits[bits << (6 - held) & 63];
+	*encode(out, bytes, LETTERS "-_") = '\0';
+	return size;
+}
+
+/* At most two '=' are padding; any other is no digit. */
+long base64_decode(uint8_t *out, size_t room, struct span text)
+{
+	const uint8_t *in = text.data;
+
+	if (text.size % 4)
+		return -1;
+	for (int i = 0; i < 2 && text.size > 0 && in[text.size - 1] == '='; i++)
+		text.size--;
+	return decode(out, room, text, base64_digit);
+}
+
+size_t base64_encode(char *out, size_t room, struct span bytes)
+{
+	size_t size = (bytes.size + 2) / 3 * 4;
+	char *at;
+
+	if (!fits(out, room, size))
+		return 0;
+	for (at = encode(out, bytes, LETTERS "+/"); at < out + size; at++)
+		*at = '=';
 	*at = '\0';
 	return size;
 }

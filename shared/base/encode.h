@@ -1,4 +1,4 @@
-/* encode.h -- bytes as text: hexadecimal, base64url (RFC 4648 5, strict), base62, and CRC-32. */
+/* encode.h -- bytes as text: hexadecimal, base64url and base64 (RFC 4648, strict), base62, and CRC-32. */
 #ifndef POSTERN_BASE_ENCODE_H
 #define POSTERN_BASE_ENCODE_H
 
@@ -17,6 +17,11 @@ extern const uint8_t base64url_digit[256];
 long base64url_decode(uint8_t *out, size_t room, struct span text);
 /* Writes the unpadded text and a terminator; returns its length. room > 4 * size / 3 + 2. */
 size_t base64url_encode(char *out, size_t room, struct span bytes);
+
+/* Standard base64 (RFC 4648 4), padded. Decoding is strict: whole groups, its alphabet, one spelling per value; -1
+ * otherwise. Encoding writes a terminator: room > 4 * ((size + 2) / 3); returns the length. */
+long base64_decode(uint8_t *out, size_t room, struct span text);
+size_t base64_encode(char *out, size_t room, struct span bytes);
 
 /* `digits` characters of 0-9A-Za-z, most significant first, of a big-endian number, modulo 62^digits. */
 void base62_encode(char *out, size_t digits, const uint8_t *number, size_t size);

@@ -93,7 +93,7 @@ bool text_is_bidi(uint32_t cp)
 	return cp >= 0xad && in_ranges(cp, ranges, ARRAY_LEN(ranges));
 }
 
-static bool is_white(uint32_t cp)
+bool text_is_white(uint32_t cp)
 {
 	static const struct range ranges[] = {
 		{ 0x0020, 0x0020 }, { 0x00a0, 0x00a0 }, { 0x1680, 0x1680 }, { 0x2000, 0x200a },
@@ -151,13 +151,13 @@ size_t text_clean(char *out, size_t room, struct span in)
 		uint32_t cp = utf8_next(&at, end);
 		size_t n = (size_t)(at - from);
 
-		if (cp == UTF8_BAD || text_is_control(cp) || text_is_bidi(cp) || (size == 0 && is_white(cp)))
+		if (cp == UTF8_BAD || text_is_control(cp) || text_is_bidi(cp) || (size == 0 && text_is_white(cp)))
 			continue;
 		if (n > room - 1 - size)
 			break;
 		memcpy(out + size, from, n);
 		size += n;
-		if (!is_white(cp))
+		if (!text_is_white(cp))
 			kept = size;
 	}
 	out[kept] = '\0';

@@ -18,6 +18,8 @@ size_t   utf8_put(char out[4], uint32_t cp);
 
 /* C0, DEL, C1, line and paragraph separators. */
 bool text_is_control(uint32_t cp);
+/* The white space of Unicode that is no control character. */
+bool text_is_white(uint32_t cp);
 /* Bidi marks, embeddings, overrides, isolates, and zero-width characters. */
 bool text_is_bidi(uint32_t cp);
 

@@ -8,6 +8,8 @@
 #include "base/crypto.h"
 #include "base/encode.h"
 
+#include <pthread.h>
+
 static void assert_hex(const uint8_t *data, size_t size, const char *expected)
 {
 	char hex[129];
@@ -25,6 +27,47 @@ static void sha256_gives_the_known_answers(void **state)
 	assert_hex(out, sizeof(out), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 	assert_int_equal(crypto_sha256(span_of(NULL, 0), out), RC_OK);
 	assert_hex(out, sizeof(out), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+static void parts_hash_as_one_text(void **state)
+{
+	struct span parts[] = { span_str("a"), span_of(NULL, 0), span_str("b"), span_str("c") };
+	uint8_t out[SHA256_SIZE];
+
+	(void)state;
+	assert_int_equal(crypto_sha256_parts(parts, ARRAY_LEN(parts), out), RC_OK);
+	assert_hex(out, sizeof(out), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+	assert_int_equal(crypto_sha256_parts(NULL, 0, out), RC_OK);
+	assert_hex(out, sizeof(out), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
+}
+
+#define HASHES 20000
+
+/* A chain of hashes, each of the one before. */
+static void *hash_chain(void *out)
+{
+	uint8_t hash[SHA256_SIZE] = { 0 };
+
+	for (int i = 0; i < HASHES; i++)
+		if (crypto_sha256(span_of(hash, sizeof(hash)), hash) != RC_OK)
+			return NULL;
+	memcpy(out, hash, sizeof(hash));
+	return out;
+}
+
+static void threads_hash_without_each_other(void **state)
+{
+	uint8_t expected[SHA256_SIZE], out[4][SHA256_SIZE] = { { 0 } };
+	pthread_t threads[4];
+
+	(void)state;
+	assert_non_null(hash_chain(expected));
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, hash_chain, out[i]), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	for (size_t i = 0; i < ARRAY_LEN(threads); i++)
+		assert_memory_equal(out[i], expected, sizeof(expected));
 }
 
 /* RFC 4231, test cases 1, 2 and 6; and no key at all. */
@@ -157,6 +200,130 @@ static void a_master_key_of_another_size_is_refused(void **state)
 	buf_done(&out);
 }
 
+static unsigned nibble(char c)
+{
+	return c <= '9' ? (unsigned)(c - '0') : (unsigned)(c - 'a' + 10);
+}
+
+static size_t from_hex(uint8_t *out, const char *hex)
+{
+	size_t size = strlen(hex) / 2;
+
+	for (size_t i = 0; i < size; i++)
+		out[i] = (uint8_t)(nibble(hex[2 * i]) << 4 | nibble(hex[2 * i + 1]));
+	return size;
+}
+
+/* RFC 8032 7.1, tests 1 to 3. */
+static const struct { const char *seed, *public, *text, *signature; } rfc8032[] = {
+	{ "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
+	  "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
+	  "",
+	  "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b"
+	  "d25bf5f0595bbe24655141438e7a100b" },
+	{ "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
+	  "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
+	  "72",
+	  "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c"
+	  "387b2eaeb4302aeeb00d291612bb0c00" },
+	{ "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
+	  "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
+	  "af82",
+	  "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc659"
+	  "4a7c15e9716ed28dc027beceea1ec40a" },
+};
+
+static void ed25519_gives_the_known_answers(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(rfc8032); i++) {
+		uint8_t bytes[ED25519_SIGNATURE_SIZE], text[2], public[ED25519_PUBLIC_SIZE];
+		struct secret *seed = secret_copy(span_of(bytes, from_hex(bytes, rfc8032[i].seed)));
+		size_t text_size = from_hex(text, rfc8032[i].text);
+		struct span data = span_of(text_size ? text : NULL, text_size);
+
+		assert_int_equal(ed25519_public(seed, public), RC_OK);
+		assert_hex(public, sizeof(public), rfc8032[i].public);
+		assert_int_equal(ed25519_sign(seed, data, bytes), RC_OK);
+		assert_hex(bytes, sizeof(bytes), rfc8032[i].signature);
+		assert_true(ed25519_verify(public, data, bytes));
+		secret_free(seed);
+	}
+}
+
+static void one_flipped_bit_does_not_verify(void **state)
+{
+	uint8_t all[ED25519_PUBLIC_SIZE + ED25519_SIGNATURE_SIZE + 2];
+	uint8_t *signature = all + ED25519_PUBLIC_SIZE, *text = signature + ED25519_SIGNATURE_SIZE;
+
+	(void)state;
+	from_hex(all, rfc8032[2].public);
+	from_hex(signature, rfc8032[2].signature);
+	from_hex(text, rfc8032[2].text);
+	assert_true(ed25519_verify(all, span_of(text, 2), signature));
+	for (size_t bit = 0; bit < sizeof(all) * 8; bit++) {
+		all[bit / 8] ^= (uint8_t)(1 << bit % 8);
+		assert_false(ed25519_verify(all, span_of(text, 2), signature));
+		all[bit / 8] ^= (uint8_t)(1 << bit % 8);
+	}
+	assert_false(ed25519_verify(all, span_of(text, 1), signature));
+}
+
+/* RFC 8032 5.1.7: S is below the group's order, or one signature would have two spellings. And y = 2 is on no curve. */
+static void a_second_spelling_of_a_signature_does_not_verify(void **state)
+{
+	uint8_t public[ED25519_PUBLIC_SIZE], signature[ED25519_SIGNATURE_SIZE] = { 0 }, order[32] = { 0 };
+	unsigned carry = 0;
+
+	(void)state;
+	from_hex(public, rfc8032[0].public);
+	from_hex(signature, rfc8032[0].signature);
+	from_hex(order, "edd3f55c1a631258d69cf7a2def9de1400000000000000000000000000000010");
+	assert_true(ed25519_verify(public, span_of(NULL, 0), signature));
+	for (size_t i = 0; i < sizeof(order); i++, carry >>= 8) {
+		carry += (unsigned)signature[32 + i] + order[i];
+		signature[32 + i] = (uint8_t)carry;
+	}
+	assert_false(ed25519_verify(public, span_of(NULL, 0), signature));
+	memset(public, 0, sizeof(public));
+	public[0] = 2;
+	assert_false(ed25519_verify(public, span_of(NULL, 0), signature));
+}
+
+static void made_seeds_differ_and_sign(void **state)
+{
+	uint8_t public[ED25519_PUBLIC_SIZE], signature[ED25519_SIGNATURE_SIZE];
+	struct secret *a = NULL, *b = NULL;
+
+	(void)state;
+	assert_int_equal(ed25519_make(&a), RC_OK);
+	assert_int_equal(ed25519_make(&b), RC_OK);
+	assert_int_equal(a->size, ED25519_SEED_SIZE);
+	assert_false(span_equal(secret_span(a), secret_span(b)));
+	assert_int_equal(ed25519_public(a, public), RC_OK);
+	assert_int_equal(ed25519_sign(a, span_str("text"), signature), RC_OK);
+	assert_true(ed25519_verify(public, span_str("text"), signature));
+	assert_int_equal(ed25519_sign(b, span_str("text"), signature), RC_OK);
+	assert_false(ed25519_verify(public, span_str("text"), signature));
+	secret_free(a);
+	secret_free(b);
+}
+
+static void a_seed_of_another_size_is_refused(void **state)
+{
+	static const size_t sizes[] = { 0, 31, 33, 64 };
+	uint8_t out[ED25519_SIGNATURE_SIZE];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(sizes); i++) {
+		struct secret *seed = secret_new(sizes[i]);
+
+		assert_int_equal(ed25519_public(seed, out), RC_INVALID);
+		assert_int_equal(ed25519_sign(seed, span_str("text"), out), RC_INVALID);
+		secret_free(seed);
+	}
+}
+
 static void random_bytes_differ(void **state)
 {
 	uint8_t a[32], b[32];
@@ -172,6 +339,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sha256_gives_the_known_answers),
+		cmocka_unit_test(parts_hash_as_one_text),
+		cmocka_unit_test(threads_hash_without_each_other),
 		cmocka_unit_test(hmac_gives_the_known_answers),
 		cmocka_unit_test(a_key_in_place_signs_again_and_again),
 		cmocka_unit_test(a_key_under_32_bytes_is_refused),
@@ -179,6 +348,11 @@ int main(void)
 		cmocka_unit_test(one_flipped_bit_or_missing_byte_does_not_open),
 		cmocka_unit_test(the_same_bytes_seal_differently_each_time),
 		cmocka_unit_test(a_master_key_of_another_size_is_refused),
+		cmocka_unit_test(ed25519_gives_the_known_answers),
+		cmocka_unit_test(one_flipped_bit_does_not_verify),
+		cmocka_unit_test(a_second_spelling_of_a_signature_does_not_verify),
+		cmocka_unit_test(made_seeds_differ_and_sign),
+		cmocka_unit_test(a_seed_of_another_size_is_refused),
 		cmocka_unit_test(random_bytes_differ),
 	};
 

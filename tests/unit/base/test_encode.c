@@ -72,6 +72,80 @@ static void every_length_survives_base64url(void **state)
 	}
 }
 
+static void standard(const char *text, const char *expected, long size)
+{
+	uint8_t out[16];
+	char back[25];
+
+	assert_int_equal(base64_decode(out, sizeof(out), span_str(text)), size);
+	if (size < 0)
+		return;
+	assert_memory_equal(out, expected, (size_t)size);
+	assert_int_equal(base64_encode(back, sizeof(back), span_of(expected, (size_t)size)), strlen(text));
+	assert_string_equal(back, text);
+}
+
+/* RFC 4648 10, and the two digits that base64url has not. */
+static void base64_gives_the_known_answers(void **state)
+{
+	(void)state;
+	standard("", "", 0);
+	standard("Zg==", "f", 1);
+	standard("Zm8=", "fo", 2);
+	standard("Zm9v", "foo", 3);
+	standard("Zm9vYg==", "foob", 4);
+	standard("Zm9vYmE=", "fooba", 5);
+	standard("Zm9vYmFy", "foobar", 6);
+	standard("+/+/", "\xfb\xff\xbf", 3);
+}
+
+static void a_second_spelling_of_base64_is_refused(void **state)
+{
+	static const char *const bad[] = {
+		"Z", "Zg", "Zg=", "Zg===", "Zm8", "Zm8==", "Zm9v=", "Zm9v====", "=", "==", "===", "====", "Z===",
+		"=Zg=", "Zg==Zg==", "Zm=v", "Zh==", "Zm9=", "-_-_", "Zm9v\n", " Zm9v", "Zm9\n", "Zg=\n", "Zm.v", "Z\xc3\xa9v",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		standard(bad[i], NULL, -1);
+	assert_int_equal(base64_decode((uint8_t[4]){ 0 }, 4, span_of("Zm\0v", 4)), -1);
+}
+
+static void base64_stays_within_its_room(void **state)
+{
+	uint8_t out[3];
+	char text[5] = "kept";
+
+	(void)state;
+	assert_int_equal(base64_decode(out, sizeof(out), span_str("Zm9vYg==")), -1);
+	assert_int_equal(base64_decode(out, 1, span_str("Zm8=")), -1);
+	assert_int_equal(base64_decode(out, 1, span_str("Zg==")), 1);
+	assert_int_equal(base64_encode(text, sizeof(text), span_str("foo")), 4);
+	assert_int_equal(base64_encode(text, 0, span_str("f")), 0);
+	assert_string_equal(text, "Zm9v");
+	assert_int_equal(base64_encode(text, 4, span_str("f")), 0);
+	assert_string_equal(text, "");
+}
+
+static void every_length_survives_base64(void **state)
+{
+	uint8_t in[256], out[256];
+	char text[400];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(in); i++)
+		in[i] = (uint8_t)(255 - i * 7);
+	for (size_t size = 0; size <= sizeof(in); size++) {
+		size_t n = base64_encode(text, sizeof(text), span_of(in, size));
+
+		assert_int_equal(n, strlen(text));
+		assert_int_equal(n, (size + 2) / 3 * 4);
+		assert_int_equal(base64_decode(out, sizeof(out), span_of(text, n)), size);
+		assert_memory_equal(in, out, size);
+	}
+}
+
 static void hex_is_lower_case(void **state)
 {
 	char out[9];
@@ -137,6 +211,10 @@ int main(void)
 		cmocka_unit_test(a_second_spelling_of_base64url_is_refused),
 		cmocka_unit_test(base64url_stays_within_its_room),
 		cmocka_unit_test(every_length_survives_base64url),
+		cmocka_unit_test(base64_gives_the_known_answers),
+		cmocka_unit_test(a_second_spelling_of_base64_is_refused),
+		cmocka_unit_test(base64_stays_within_its_room),
+		cmocka_unit_test(every_length_survives_base64),
 		cmocka_unit_test(hex_is_lower_case),
 		cmocka_unit_test(base62_writes_the_most_significant_digit_first),
 		cmocka_unit_test(crc32_is_zlibs),
