@@ -59,7 +59,20 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER
 	X(ACTION,	"action",		TEXT,	  "A",		"only of this action") \
 	X(REMOTE,	"remote",		TEXT,	  "NETWORK",	"only from this network: 203.0.113.0/24, or an address in it") \
 	X(KID,		"kid",			TEXT,	  "KID",	"only of this key: it verified the token, or an admin changed it") \
-	X(FORMAT,	"format",		TEXT,	  "F",		"jsonl: the stored lines, byte for byte") \
+	X(FORMAT,	"format",		TEXT,	  "F",		"jsonl (default: the stored lines, byte for byte), csv, ecs or cef") \
+	X(CHECKPOINT,	"checkpoint",		FLAG,	  "",		"end with a checkpoint, signed now, that proves all the lines before it") \
+	X(PROOFS,	"proofs",		FLAG,	  "",		"a proof after each line, and the last checkpoint; filters may be used") \
+	X(STATE,	"state",		TEXT,	  "FILE",	"go on from the place kept there; a crash repeats records, never skips") \
+	X(FOLLOW,	"follow",		FLAG,	  "",		"go on as records come: from now on, or from --after, --since or --state") \
+	X(EVERY,	"every",		DURATION, "D",		"go on and sign one that often, or print the last one again") \
+	X(VKEY,		"vkey",			TEXT,	  "V",		"the key that checkpoints must be signed by, as audit vkey prints it") \
+	X(NOTE,		"note",			LIST,	  "FILE",	"a checkpoint that was kept elsewhere, to hold the log against") \
+	X(BEFORE,	"before",		TIME,	  "T",		"records from before this time (default: 400 days ago)") \
+	X(IDENTITIES_BEFORE, "identities-before", TIME,	  "T",		"identities not seen since this time (default: 30 days ago)") \
+	X(ARCHIVE,	"archive",		TEXT,	  "FILE",	"write the records there first, with what proves them; a new file (0600)") \
+	X(DOCUMENTS,	"documents",		FLAG,	  "",		"the documents that this email owns, too") \
+	X(ACCEPT_KEY,	"accept-key",		LIST,	  "KID",	"a key of the backup to trust; the others are retired") \
+	X(ACCEPT_ALL_KEYS, "accept-all-keys",	FLAG,	  "",		"trust every key of the backup, those retired since too") \
 	X(WITH_IDENTITY, "with-identity",	FLAG,	  "",		"add the clear identities; that you asked is recorded first") \
 	X(LIMIT,	"limit",		NUMBER,	  "N",		"how many, the latest (default: 50)")
 
@@ -207,5 +220,15 @@ int run_audit_list(struct call *c);
 int run_audit_show(struct call *c);
 int run_audit_follow(struct call *c);
 int run_audit_export(struct call *c);
+int run_audit_checkpoint(struct call *c);
+int run_audit_vkey(struct call *c);
+int run_audit_verify(struct call *c);
+int run_audit_prove(struct call *c);
+int run_audit_stats(struct call *c);
+int run_audit_prune(struct call *c);
+int run_audit_erase(struct call *c);
+int run_backup(struct call *c);
+int run_restore(struct call *c);
+int run_compact(struct call *c);
 
 #endif

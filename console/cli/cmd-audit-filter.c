@@ -30,8 +30,7 @@ static int parse_words(const struct call *c, struct filter *ret)
 	return EXIT_YES;
 }
 
-/* What is wrong with the options alone, before any data is opened. */
-static int parse(const struct call *c, struct filter *ret)
+int filter_parse(struct call *c, struct filter *ret)
 {
 	const struct arguments *a = &c->args;
 
@@ -42,26 +41,29 @@ static int parse(const struct call *c, struct filter *ret)
 	};
 	if (args_given(a, OPT_EMAIL) && !ret->f.site)
 		return usage_error(c, "--email needs --site: each site has pseudonyms of its own");
-	if (args_given(a, OPT_FORMAT) && strcmp(a->text[OPT_FORMAT], "jsonl") != 0)
-		return usage_error(c, "--format is jsonl");
 	return parse_words(c, ret);
+}
+
+int filter_begin(struct call *c, struct filter *f, const char *format)
+{
+	enum rc rc = RC_OK;
+
+	if (f->f.site)
+		rc = admin_audit_site(c->admin, f->f.site, &c->reason, &c->why);
+	if (rc == RC_OK && args_given(&c->args, OPT_EMAIL)) {
+		rc = admin_subject_of(c->admin, f->f.site, c->args.text[OPT_EMAIL], f->subject, &c->reason, &c->why);
+		f->f.subject = f->subject;
+	}
+	if (rc == RC_OK && f->with_identity)
+		rc = admin_audit_identities_read(c->admin, &f->f, format, &c->why);
+	return call_end(c, rc);
 }
 
 int filter_open(struct call *c, struct filter *ret)
 {
-	int code = parse(c, ret);
-	enum rc rc = RC_OK;
+	int code = filter_parse(c, ret);
 
-	if (code != EXIT_YES || (code = call_open(c, !ret->with_identity)) != EXIT_YES)
-		return code;
-	if (ret->f.site)
-		rc = admin_audit_site(c->admin, ret->f.site, &c->reason, &c->why);
-	if (rc == RC_OK && args_given(&c->args, OPT_EMAIL)) {
-		rc = admin_subject_of(c->admin, ret->f.site, c->args.text[OPT_EMAIL], ret->subject, &c->reason,
-		                      &c->why);
-		ret->f.subject = ret->subject;
-	}
-	if (rc == RC_OK && ret->with_identity)
-		rc = admin_audit_identities_read(c->admin, &ret->f, "jsonl", &c->why);
-	return call_end(c, rc);
+	if (code == EXIT_YES)
+		code = call_open(c, !ret->with_identity);
+	return code == EXIT_YES ? filter_begin(c, ret, "jsonl") : code;
 }

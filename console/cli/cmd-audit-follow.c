@@ -17,13 +17,43 @@ static void stop(int number)
 }
 
 /* Without SA_RESTART, so that a write nobody takes ends too; the second signal ends the process whatever it does. */
-static void catch_signals(void)
+void follow_begin(void)
 {
 	struct sigaction s = { .sa_handler = stop, .sa_flags = (int)SA_RESETHAND };
 
 	sigemptyset(&s.sa_mask);
 	sigaction(SIGINT, &s, NULL);
 	sigaction(SIGTERM, &s, NULL);
+}
+
+bool follow_stopped(void)
+{
+	return stopped;
+}
+
+/* Trying again would wait for the same reader again. */
+bool follow_flush(void)
+{
+	if (out_ok() && out_finish())
+		return true;
+	__fpurge(stdout);
+	return false;
+}
+
+/* What keeps it from ever showing anything more is noticed though nothing comes. */
+enum rc follow_wait(struct call *c)
+{
+	struct pollfd out = { .fd = STDOUT_FILENO };   /* asked for nothing, it tells of errors */
+
+	if (poll(&out, 1, LOOK_MS) > 0) {
+		why_set(&c->why, "nobody reads standard output any more");
+		return RC_IO;
+	}
+	if (store_replaced(admin_store(c->admin), ENV_LEDGER)) {
+		why_set(&c->why, "the ledger was replaced; what comes is in another file: start again");
+		return RC_IO;
+	}
+	return RC_OK;
 }
 
 /* ---- rows: as list shows them, in columns wide enough for what they usually hold ---- */
@@ -45,13 +75,6 @@ static void print_line(const struct line *line, bool json)
 		cells_fill(&cells, line, NULL);
 		print_columns(cells.text);
 	}
-}
-
-/* What could not be written is dropped: trying again would wait for the same reader again. */
-static void flush(void)
-{
-	if (!out_ok() || !out_finish())
-		__fpurge(stdout);
 }
 
 /* ---- following ---- */
@@ -86,25 +109,9 @@ static enum rc follow_read(struct follow *f)
 		for (size_t i = 0; i < f->lines.count && !stopped && out_ok(); i++)
 			print_line(&f->lines.at[i], f->json);
 		lines_clear(&f->lines);
-		flush();
+		follow_flush();
 	}
 	return rc;
-}
-
-/* Until the next look. What keeps it from ever showing anything more is noticed though nothing comes. */
-static enum rc follow_wait(struct follow *f)
-{
-	struct pollfd out = { .fd = STDOUT_FILENO };   /* asked for nothing, it tells of errors */
-
-	if (poll(&out, 1, LOOK_MS) > 0) {
-		why_set(&f->call->why, "nobody reads standard output any more");
-		return RC_IO;
-	}
-	if (store_replaced(admin_store(f->call->admin), ENV_LEDGER)) {
-		why_set(&f->call->why, "the ledger was replaced; what comes is in another file: start again");
-		return RC_IO;
-	}
-	return RC_OK;
 }
 
 static enum rc follow(struct follow *f)
@@ -116,7 +123,7 @@ static enum rc follow(struct follow *f)
 	while (rc == RC_OK && !stopped && out_ok()) {
 		rc = follow_read(f);
 		if (rc == RC_OK && out_ok())
-			rc = follow_wait(f);
+			rc = follow_wait(f->call);
 	}
 	return rc;
 }
@@ -128,7 +135,7 @@ int run_audit_follow(struct call *c)
 
 	if (code != EXIT_YES)
 		return code;
-	catch_signals();
+	follow_begin();
 	code = call_end(c, follow(&f));
 	lines_done(&f.lines);
 	return code;

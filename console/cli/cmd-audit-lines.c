@@ -68,39 +68,25 @@ bool line_has_subject(const struct line *l)
 	return json_object_get(l->record, "subject") != NULL;
 }
 
+bool record_identity(struct call *c, struct txn *ledger, const json_t *record, struct audit_identity *ret)
+{
+	const char *site = json_string_value(json_object_get(record, "site"));
+	const char *subject = json_string_value(json_object_get(record, "subject"));
+
+	return site && subject && site_id_valid(span_str(site)) && strlen(subject) < SUBJECT_MAX &&
+	       audit_identity_get(admin_store(c->admin), ledger, site, subject, ret) == RC_OK;
+}
+
 bool line_identity(struct call *c, const struct line *l, struct audit_identity *ret)
 {
-	const char *site = json_string_value(json_object_get(l->record, "site"));
-	const char *subject = json_string_value(json_object_get(l->record, "subject"));
-	struct txn *ledger;
-	enum rc rc;
+	struct txn *ledger = txn_read(admin_store(c->admin), ENV_LEDGER);
+	bool kept = record_identity(c, ledger, l->record, ret);
 
-	if (!site || !subject || !site_id_valid(span_str(site)) || strlen(subject) >= SUBJECT_MAX)
-		return false;
-	ledger = txn_read(admin_store(c->admin), ENV_LEDGER);
-	rc = audit_identity_get(admin_store(c->admin), ledger, site, subject, ret);
 	txn_abort(ledger);
-	return rc == RC_OK;
+	return kept;
 }
 
 /* ---- for scripts ---- */
-
-static void add_identity(struct buf *out, const struct audit_identity *who)
-{
-	buf_add_str(out, ",\"identity\":");
-	if (!who) {
-		buf_add_str(out, "null");
-		return;
-	}
-	buf_add_str(out, "{\"email\":");
-	buf_add_json(out, span_str(who->email));
-	buf_add_str(out, ",\"name\":");
-	if (who->name[0])
-		buf_add_json(out, span_str(who->name));
-	else
-		buf_add_str(out, "null");
-	buf_add_char(out, '}');
-}
 
 /* JSON may be broken over lines, and then one record would look like several. Ours never is. */
 static bool is_one_line(const struct line *l)
@@ -113,17 +99,14 @@ static bool is_one_line(const struct line *l)
 
 void line_print(const struct line *l, bool document, bool joined, const struct audit_identity *who)
 {
+	struct audit_row row = { .seq = l->seq, .line = span_of(l->text, l->size), .record = l->record, .joined = joined,
+	                         .who = who };
 	struct buf out = BUF_INIT;
 
-	if (document && !(l->record && is_one_line(l))) {
-		buf_add_json(&out, span_of(l->text, l->size));
-	} else if (joined && line_has_subject(l) && l->text[l->size - 1] == '}') {
-		buf_add(&out, l->text, l->size - 1);
-		add_identity(&out, who);
-		buf_add_char(&out, '}');
-	} else {
-		buf_add(&out, l->text, l->size);
-	}
+	if (document && !(l->record && is_one_line(l)))
+		buf_add_json(&out, row.line);
+	else
+		out.failed |= audit_form_find("jsonl")->row(&out, &row) != RC_OK;
 	out_buf(&out);
 	buf_done(&out);
 }

@@ -1,4 +1,4 @@
-/* cmd-audit.c -- postern audit list|export. */
+/* cmd-audit.c -- postern audit list: the latest records. */
 #include "console/cli/cmd-audit-private.h"
 
 #define LIMIT_DEFAULT 50
@@ -10,51 +10,17 @@ static const struct audit_identity *identity_of(struct call *c, const struct fil
 	return f->with_identity && line_identity(c, l, ret) ? ret : NULL;
 }
 
-/* ---- export ---- */
-
-/* document: in the array that --json prints, where item is its place. */
-static void export_line(struct call *c, const struct filter *f, const struct line *line, bool document, size_t item)
-{
-	struct audit_identity who;
-
-	if (document)
-		putchar(item == 0 ? '[' : ',');
-	line_print(line, document, f->with_identity, identity_of(c, f, line, &who));
-	if (!document)
-		putchar('\n');
-}
-
-int run_audit_export(struct call *c)
-{
-	bool json = args_given(&c->args, OPT_JSON), end = false;
-	struct lines l = { .limit = SLICE };
-	struct filter f;
-	uint64_t next = 0;
-	size_t printed = 0;
-	enum rc rc = RC_OK;
-	int code = filter_open(c, &f);
-
-	if (code != EXIT_YES)
-		return code;
-	while (rc == RC_OK && !end && out_ok()) {
-		rc = lines_read(c, audit_scan, &f.f, &next, &l, &end);
-		for (size_t i = 0; i < l.count; i++)
-			export_line(c, &f, &l.at[i], json, printed++);
-		lines_clear(&l);
-	}
-	if (json)
-		out_array_end(printed);
-	lines_done(&l);
-	return call_end(c, rc);
-}
-
-/* ---- list ---- */
-
 /* --json: the records as they are, an array. */
 static void list_json(struct call *c, const struct filter *f, const struct lines *latest)
 {
-	for (size_t i = latest->count; i > 0; i--)
-		export_line(c, f, &latest->at[i - 1], true, latest->count - i);
+	struct audit_identity who;
+
+	for (size_t i = latest->count; i > 0; i--) {
+		const struct line *line = &latest->at[i - 1];
+
+		putchar(i == latest->count ? '[' : ',');
+		line_print(line, true, f->with_identity, identity_of(c, f, line, &who));
+	}
 	out_array_end(latest->count);
 }
 

@@ -3,7 +3,7 @@
 
 #define CHUNK 128                      /* rows a slice takes at most */
 
-struct chunk { struct audit_row row[CHUNK]; size_t count, want; };
+struct chunk { struct record_row row[CHUNK]; size_t count, want; };
 
 void audit_rows_reset(struct audit_rows *r, uint64_t before)
 {
@@ -35,7 +35,7 @@ static uint64_t take_number(const json_t *record, const char *name)
 }
 
 /* What an admin did, and to which key. */
-static void take_change(struct audit_row *ret, const json_t *record)
+static void take_change(struct record_row *ret, const json_t *record)
 {
 	size_t size;
 
@@ -47,9 +47,9 @@ static void take_change(struct audit_row *ret, const json_t *record)
 	}
 }
 
-void audit_row_fill(struct audit_row *ret, uint64_t seq, const json_t *record)
+void record_row_fill(struct record_row *ret, uint64_t seq, const json_t *record)
 {
-	*ret = (struct audit_row){ .seq = seq, .broken = !record };
+	*ret = (struct record_row){ .seq = seq, .broken = !record };
 	take_text(ret->site, sizeof(ret->site), record, "site");
 	take_text(ret->event, sizeof(ret->event), record, "event");
 	take_text(ret->outcome, sizeof(ret->outcome), record, "outcome");
@@ -70,7 +70,7 @@ static bool chunk_add(uint64_t seq, struct span line, const json_t *record, void
 	struct chunk *k = arg;
 
 	(void)line;
-	audit_row_fill(&k->row[k->count++], seq, record);
+	record_row_fill(&k->row[k->count++], seq, record);
 	return k->count < k->want;
 }
 

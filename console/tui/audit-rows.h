@@ -7,7 +7,7 @@
 
 #define AUDIT_WINDOW 1024              /* rows held at most; the other end gives way */
 
-struct audit_row {                     /* outside text; what a record lacks is empty */
+struct record_row {                     /* outside text; what a record lacks is empty */
 	uint64_t seq, time_us;
 	char site[SITE_ID_MAX], event[12], outcome[12], reason[32], what[64], who[SUBJECT_MAX], remote[REMOTE_MAX];
 	uint64_t count;                /* of a folded record; else 0 */
@@ -16,7 +16,7 @@ struct audit_row {                     /* outside text; what a record lacks is e
 
 struct audit_rows {
 	size_t count;
-	struct audit_row row[AUDIT_WINDOW];    /* by seq, oldest first */
+	struct record_row row[AUDIT_WINDOW];    /* by seq, oldest first */
 	uint64_t older, newer;         /* where reading goes on: before `older`, from `newer` */
 	bool oldest, newest;           /* nothing matches further back; nothing newer was there when last looked */
 };
@@ -30,6 +30,6 @@ enum rc audit_rows_older(struct audit_rows *r, struct admin *a, const struct aud
 enum rc audit_rows_newer(struct audit_rows *r, struct admin *a, const struct audit_filter *f, size_t want, size_t max_rows,
                          size_t *ret_added, size_t *ret_dropped) MUST_CHECK;
 /* What a row of the list needs of a record; record NULL: a broken line. */
-void audit_row_fill(struct audit_row *ret, uint64_t seq, const json_t *record);
+void record_row_fill(struct record_row *ret, uint64_t seq, const json_t *record);
 
 #endif

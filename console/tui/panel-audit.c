@@ -163,7 +163,7 @@ static const struct column columns_wide[] = {
 };
 #define WIDE_COLS 130
 
-static enum style outcome_style(const struct audit_row *r)
+static enum style outcome_style(const struct record_row *r)
 {
 	if (r->broken || strcmp(r->outcome, "blocked") == 0 || strcmp(r->outcome, "failed") == 0)
 		return STYLE_BAD;
@@ -179,7 +179,7 @@ static void day_and_time(uint64_t us, char out[CLOCK_TEXT_MAX])
 	snprintf(out, CLOCK_TEXT_MAX, "%.5s %.8s", full + 5, full + 11);
 }
 
-static const char *reason_and_action(const struct audit_row *r, char *out, size_t room)
+static const char *reason_and_action(const struct record_row *r, char *out, size_t room)
 {
 	if (r->broken)
 		return "not a record";
@@ -190,7 +190,7 @@ static const char *reason_and_action(const struct audit_row *r, char *out, size_
 	return out;
 }
 
-static void draw_row(struct canvas *cv, struct area a, int row, const struct audit_row *r)
+static void draw_row(struct canvas *cv, struct area a, int row, const struct record_row *r)
 {
 	enum style st[] = { STYLE_DIM, STYLE_NORMAL, STYLE_NORMAL, STYLE_NORMAL, outcome_style(r), STYLE_NORMAL, STYLE_NORMAL,
 	                    STYLE_DIM, STYLE_DIM };

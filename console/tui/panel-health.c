@@ -224,11 +224,12 @@ static void put_readers(struct page *p, const struct store_readers *r)
 
 static void put_checkpoint(struct page *p, const struct health *h)
 {
-	char covered[NUMBER_TEXT_MAX], records[NUMBER_TEXT_MAX];
+	char covered[NUMBER_TEXT_MAX], records[NUMBER_TEXT_MAX], age[NUMBER_TEXT_MAX];
 
 	if (h->has_checkpoint)
-		put_fact(p, "Checkpoint", "the last one covers %s of %s records",
-		         number_text(h->checkpoint_size, covered), number_text(h->records, records));
+		put_fact(p, "Checkpoint", "the last one covers %s of %s records; age: %s",
+		         number_text(h->checkpoint_size, covered), number_text(h->records, records),
+		         ago_text(h->checkpoint_at_s, h->now_s, age));
 	else
 		put_fact(p, "Checkpoint", "none yet");
 }

@@ -25,6 +25,9 @@ struct admin {
 
 /* admin.c: RC_IO with why where the environment's file is no longer the one that was opened: what is written to it is lost. */
 enum rc still_there(struct admin *a, enum env env, struct why *why) MUST_CHECK;
+/* admin.c: as admin_open(), but as whoever this process is by now, and nothing is written by opening. actor: who asked, as read before
+ * privileges were taken. */
+enum rc admin_open_store(const struct store_options *o, const char actor[ACTOR_MAX], struct admin **ret, struct why *why) MUST_CHECK;
 
 /* privileges.c */
 void    actor_read(char out[ACTOR_MAX]);
@@ -43,6 +46,12 @@ enum rc record_put(struct admin *a, const struct audit_record *r) MUST_CHECK;
 void    record_send(struct admin *a, const struct audit_record *r);
 /* Frees what is settled; false: some are still on their way. */
 bool    records_free(struct admin *a);
+
+/* event.c: work that is no change of the vault: `intended` before it, `done` or `failed` after. */
+/* why says so where it could not be recorded: then nothing must be done. r stays as it is until event_end(). */
+enum rc event_begin(struct admin *a, struct audit_record *r, const char *site, const char *subject, const char *change,
+                    const json_t *members, struct why *why) MUST_CHECK;
+void    event_end(struct admin *a, struct audit_record *r, const json_t *members, enum rc ended);
 
 /* change.c: one change of the vault, with `intended` before it and `done`, `refused` or `failed` after. */
 struct change {

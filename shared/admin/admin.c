@@ -1,5 +1,5 @@
 /* admin.c -- opening the data as an admin, and closing it. */
-#include "admin/admin-private.h"
+#include "admin/log-private.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,11 +26,8 @@ static void admin_free(struct admin *a)
 	free(a);
 }
 
-enum rc admin_open(const struct admin_options *o, struct admin **ret, struct why *why)
+enum rc admin_open_store(const struct store_options *o, const char actor[ACTOR_MAX], struct admin **ret, struct why *why)
 {
-	struct store_options so = { .dir = admin_data_dir(o->dir), .master_key = o->master_key,
-	                            .mode = o->read_only ? STORE_READ : STORE_ADMIN,
-	                            .vault_map = o->vault_map, .ledger_map = o->ledger_map };
 	struct admin *a = calloc(1, sizeof(*a));
 	enum rc rc;
 
@@ -40,14 +37,28 @@ enum rc admin_open(const struct admin_options *o, struct admin **ret, struct why
 		free(a);
 		return rc;
 	}
-	a->read_only = o->read_only;
-	actor_read(a->actor);
-	if ((rc = privileges_take(so.dir, why)) != RC_OK || (rc = store_open(&so, &a->store, why)) != RC_OK) {
+	a->read_only = o->mode == STORE_READ;
+	memcpy(a->actor, actor, sizeof(a->actor));
+	if ((rc = store_open(o, &a->store, why)) == RC_OK)
+		*ret = a;
+	else
 		admin_free(a);
+	return rc;
+}
+
+enum rc admin_open(const struct admin_options *o, struct admin **ret, struct why *why)
+{
+	struct store_options so = { .dir = admin_data_dir(o->dir), .master_key = o->master_key,
+	                            .mode = o->read_only ? STORE_READ : STORE_ADMIN,
+	                            .vault_map = o->vault_map, .ledger_map = o->ledger_map };
+	char actor[ACTOR_MAX];
+	enum rc rc;
+
+	actor_read(actor);
+	if ((rc = privileges_take(so.dir, why)) != RC_OK || (rc = admin_open_store(&so, actor, ret, why)) != RC_OK)
 		return rc;
-	}
-	admin_sweep(a);
-	*ret = a;
+	admin_sweep(*ret);
+	log_name_ensure(*ret);
 	return RC_OK;
 }
 

@@ -7,6 +7,7 @@
 #ifndef POSTERN_ADMIN_ADMIN_H
 #define POSTERN_ADMIN_ADMIN_H
 
+#include "base/note.h"
 #include "path/path.h"
 
 struct admin;
@@ -204,6 +205,97 @@ extern const char admin_folded[];
 enum rc admin_subject_of(struct admin *a, const char *site, const char *email, char ret[SUBJECT_MAX],
                          enum reason *ret_reason, struct why *why) MUST_CHECK;
 
+/* ---- the log as evidence: checkpoints, verifying, proofs ---- */
+
+/* The vault's own names of the log: origin "postern/<host>/<uuid>" of this incarnation, and the key that signs its checkpoints, both
+ * made by init (or here, where an older vault has none), the private half sealed under the admin key. */
+struct log_name { char origin[NOTE_NAME_MAX]; struct note_key key; uint64_t first; };  /* first: the oldest record not pruned */
+enum rc admin_log_name(struct admin *a, struct log_name *ret, struct why *why) MUST_CHECK;
+
+enum verdict { VERDICT_VERIFIED, VERDICT_TAMPERED, VERDICT_TRUNCATED, VERDICT_UNVERIFIABLE };   /* exits 0, 1, 1, 3 */
+const char *verdict_name(enum verdict v);
+struct verification {
+	enum verdict verdict;
+	uint64_t first, size;                  /* records looked at: first <= seq < size */
+	bool at_known; uint64_t at;            /* TAMPERED: the first record that is not what it was; not known: it is */
+	uint64_t at_end;                       /* ...one of at <= seq < at_end, where at_end is not 0 */
+	uint64_t have, want;                   /* TRUNCATED: records there, and records a checkpoint speaks of */
+	size_t checkpoints;                    /* how many it was held against */
+	uint64_t checkpoint_size;              /* up to where the last of them vouches */
+	char text[400];                        /* a sentence with what was found */
+};
+/* Called now and then during long work; false: stop. May be NULL. */
+typedef bool (*admin_progress)(uint64_t done, uint64_t of, void *arg);
+
+/* The live log, every record re-hashed, held against every kept checkpoint and those given as notes. rc is RC_OK whenever there is a
+ * verdict. */
+struct verify_options {
+	const struct span *notes; size_t note_count;           /* checkpoints that were kept elsewhere */
+	const struct note_key *key;            /* vkey to trust instead of the vault's; NULL: the vault's */
+	admin_progress progress; void *arg;
+};
+enum rc admin_verify(struct admin *a, const struct verify_options *o, struct verification *ret, struct why *why) MUST_CHECK;
+/* An exported file, read from fd. Where its origin is the log's under a, leaf by leaf against the log, so that `at` is known; a may
+ * be NULL, then o->key is needed, else UNVERIFIABLE. */
+enum rc admin_verify_export(struct admin *a, int fd, const struct verify_options *o, struct verification *ret, struct why *why) MUST_CHECK;
+
+/* Signs the log as it is: re-hashes what came since the last checkpoint and checks that the log is consistent with it. *ret_note is
+ * the note, also where nothing changed (the last one again; *ret_new false). RC_REFUSED: it is not, and *ret_found says what was found; that is
+ * recorded, and nothing is signed. */
+enum rc admin_checkpoint(struct admin *a, struct buf *ret_note, bool *ret_new, struct verification *ret_found, struct why *why) MUST_CHECK;
+/* The last checkpoint kept of this incarnation. RC_NOT_FOUND: none. ret, ret_at (seconds) may be NULL. */
+enum rc admin_checkpoint_last(struct admin *a, struct buf *ret_note, struct checkpoint *ret, uint64_t *ret_at, struct why *why) MUST_CHECK;
+
+/* One record and its inclusion proof under the last checkpoint, as a C2SP tlog-proof; RC_REFUSED with *ret_reason NOT_FOUND: no such record,
+ * or no checkpoint covers it yet (why says). */
+enum rc admin_prove(struct admin *a, uint64_t seq, struct buf *ret_line, struct buf *ret_proof, enum reason *ret_reason, struct why *why) MUST_CHECK;
+
+/* ---- retention and erasure ---- */
+
+/* Removes records up to the first that is not older than a time, in whole bundles, never above the last checkpoint and only what it
+ * vouches for, and clear identities not seen since another. What it would do is recorded first, what it did after. archive: a file made
+ * for it, which first gets the records, with what proves them, and is synced; -1: none. Microseconds; seconds. RC_REFUSED, with why:
+ * there is no checkpoint, or the records are not what it vouches for, and nothing was pruned. *ret is filled in any case. */
+struct pruned {
+	uint64_t first, next, records, identities;     /* records first <= seq < next are gone */
+	bool archived;                                 /* the archive is whole; from then on records may be gone */
+};
+enum rc admin_prune(struct admin *a, uint64_t before_us, uint64_t identities_before_s, int archive, struct pruned *ret,
+                    struct why *why) MUST_CHECK;
+
+struct erased { bool identity; uint64_t pins, documents; };
+/* Everything of a person that can go: the identity row, the conversation pins, and where asked the documents. The records keep the subject. */
+enum rc admin_erase(struct admin *a, const char *site, const char *email, bool documents, struct erased *ret, enum reason *ret_reason,
+                    struct why *why) MUST_CHECK;
+
+/* ---- statistics ---- */
+
+/* A new object: {"records","counted","first","last","from","to","days":[{"day","intended","done","refused","blocked","failed"}],
+ * "reasons":{},"actions":{},"sites":{},"keys":{}}. records: lines that match; counted: what they stand for, a folded one for all of
+ * its own, as everywhere below. first and last: their numbers, from and to: their times; null where nothing matches. Each list has at
+ * most STATS_NAMES names; what is beyond, and what is no name, is STATS_OTHER, which no name can be. */
+#define STATS_NAMES 1000
+#define STATS_OTHER "(other)"
+enum rc admin_stats(struct admin *a, const struct audit_filter *f, admin_progress progress, void *arg, json_t **ret, struct why *why) MUST_CHECK;
+
+/* ---- backup ---- */
+
+/* A copy that holds neither master.key nor admin.key, verified after copying (a checkpoint is signed first); `to` must not exist, or be
+ * empty. RC_OK whatever verifying it found: *ret says. */
+enum rc admin_backup(struct admin *a, const char *to, struct verification *ret, struct why *why) MUST_CHECK;
+/* Puts a backup in the place of a data directory's environments; its keys stay. Refuses while a process has the data open, and a backup
+ * that does not verify. Keys of rings that are not among kids are retired, unless all_keys. The log gets a new origin: a new
+ * incarnation, whose first record says so. */
+struct restored {
+	uint64_t records;                      /* of the backup */
+	char former[NOTE_NAME_MAX], origin[NOTE_NAME_MAX];
+	size_t accepted, retired;              /* keys */
+};
+struct restore { const char *from, *const *kids; size_t kid_count; bool all_keys; };
+enum rc admin_restore(const char *dir, const struct restore *r, struct restored *ret, struct why *why) MUST_CHECK;
+/* Rewrites both environments without free pages (what was deleted is then gone from them). Refuses while a process has the data open. */
+enum rc admin_compact(const char *dir, struct why *why) MUST_CHECK;
+
 /* ---- health ---- */
 
 #define HEALTH_WORKERS_MAX 64
@@ -221,7 +313,7 @@ struct health {
 	uint64_t records, records_1h, records_24h;
 	uint64_t seconds_left;                 /* until the ledger is full at the rate of the last 24 h; UINT64_MAX: no end in sight */
 	struct store_readers vault_readers, ledger_readers;
-	bool has_checkpoint; uint64_t checkpoint_size;         /* the records the last one covers */
+	bool has_checkpoint; uint64_t checkpoint_size, checkpoint_at_s;        /* the records the last one covers; when it was signed */
 	json_t *warnings;                      /* array of sentences, the gravest first; owned */
 };
 enum rc admin_health(struct admin *a, struct health *ret, struct why *why) MUST_CHECK;

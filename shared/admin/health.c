@@ -1,6 +1,6 @@
 /* health.c -- what there is to know of a running installation, cheap enough to be asked every second: nothing here
  * reads all records or all sites. What the ledger says is hostile input. */
-#include "admin/admin-private.h"
+#include "admin/log-private.h"
 #include "base/clock.h"
 #include "base/version.h"
 
@@ -19,17 +19,19 @@ static uint32_t schema_of(struct txn *t, enum db meta)
 	return txn_get(t, meta, span_str("schema"), &row) && row.size == 8 ? (uint32_t)be64_get(row.data) : 0;
 }
 
-/* Notes are stored under the number of records they cover. */
-static bool last_checkpoint(struct txn *vault, uint64_t *ret_size)
+static bool last_checkpoint(struct txn *vault, struct health *h)
 {
 	struct span key, row;
+	struct kept kept;
 	struct walk w;
 	bool found;
 
 	walk_begin(&w, vault, DB_CHECKPOINTS);
-	found = walk_prev(&w, &key, &row) && key.size == 8;
-	if (found)
-		*ret_size = be64_get(key.data);
+	found = walk_prev(&w, &key, &row) && kept_decode(key, row, &kept);
+	if (found) {
+		h->checkpoint_size = kept.size;
+		h->checkpoint_at_s = kept.at_s;
+	}
 	walk_end(&w);
 	return found;
 }
@@ -50,7 +52,7 @@ static enum rc read_vault(struct admin *a, struct health *h, struct health_facts
 	struct txn *vault = txn_read(a->store, ENV_VAULT);
 
 	h->vault_schema = schema_of(vault, DB_VAULT_META);
-	h->has_checkpoint = last_checkpoint(vault, &h->checkpoint_size);
+	h->has_checkpoint = last_checkpoint(vault, h);
 	keys_ending(vault, f, h->now_s);
 	return txn_end(vault);
 }

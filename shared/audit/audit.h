@@ -7,6 +7,7 @@
 
 #include "base/encode.h"
 #include "base/json.h"
+#include "base/tree.h"
 #include "keyring/keyring.h"
 
 #define AUDIT_LINE_MAX 16384
@@ -66,6 +67,30 @@ enum rc audit_format(struct buf *out, const struct audit_record *r, uint64_t seq
 enum rc audit_append(struct txn *ledger, const struct audit_record *r, uint64_t *ret_seq) MUST_CHECK;
 uint64_t audit_size(struct txn *ledger);         /* the next seq */
 
+/* ---- the tree over the log (RFC 6962): every append adds its leaf in the same transaction ---- */
+
+/* Tiles of 256 hashes: level 0 holds leaf hashes, level 1 the roots of its full tiles, and so on. Rows are hostile: a wrong size is
+ * RC_CORRUPT. Valid while the transaction is. */
+struct tree_source audit_tree(struct txn *ledger);
+/* A tile's row as it stands, unchecked: for who judges the tree. Borrowed. */
+bool    audit_tile(struct txn *ledger, unsigned level, uint64_t index, struct span *ret_hashes);
+/* The stored hash of one leaf. RC_NOT_FOUND: pruned, or never there. */
+enum rc audit_leaf(struct txn *ledger, uint64_t seq, struct tree_hash *ret) MUST_CHECK;
+/* Deletes records and leaf tiles from `from` up to, not including, `to` (both multiples of AUDIT_BUNDLE), at most max rows of records;
+ * what stays proves everything from `to` on. *ret_next: where to go on. Keeps the seq that comes next. */
+#define AUDIT_BUNDLE 256
+enum rc audit_prune(struct txn *ledger, uint64_t from, uint64_t to, size_t max, uint64_t *ret_next) MUST_CHECK;
+
+/* ---- the index: which records name a site, an outcome, a subject; built behind the tail ---- */
+
+/* Whole bundles of records are indexed, oldest first, never the last, unfinished one. Advisory: it only tells where to look, each
+ * record is looked at by the filter. So an index that lies can hide records from a filter, but show none it should not, and hides
+ * nothing from who reads all. Indexes at most max records, whole bundles of them, in a write transaction; *ret_more: call again. */
+#define INDEX_BUNDLE 4096
+enum rc audit_index(struct txn *ledger, size_t max, bool *ret_more) MUST_CHECK;
+/* Is there anything to index? Cheap. */
+bool    audit_index_behind(struct txn *ledger);
+
 /* "203.0.113.7" -> "203.0.113.0/24"; IPv6 -> /56; IPv4-mapped as IPv4; anything else -> "" (out terminated). */
 void audit_network(char out[REMOTE_MAX], struct span address);
 /* The exact source a budget counts: IPv4 /32, IPv6 /56. Anything else is one shared source "". */
@@ -86,6 +111,12 @@ enum rc audit_identity_keep(const struct store *st, struct txn *ledger, const ch
 struct audit_identity { char email[256], name[257]; uint64_t seen_at; };
 enum rc audit_identity_get(const struct store *st, struct txn *ledger, const char *site, const char *subject,
                            struct audit_identity *ret) MUST_CHECK;
+bool    audit_identity_remove(struct txn *ledger, const char *site, const char *subject);     /* false: none was kept */
+/* Removes those not seen since before_s, and rows that are none, of max rows from a key on (empty: the first). *ret_next: where to
+ * go on; empty: that was the last. Returns how many went. */
+struct identity_key { size_t size; uint8_t at[512]; };
+size_t  audit_identity_prune(struct txn *ledger, uint64_t before_s, const struct identity_key *from, size_t max,
+                             struct identity_key *ret_next);
 
 /* ---- the budget of records that strangers can cause (design 9) ---- */
 
@@ -123,7 +154,8 @@ struct audit_filter {
 /* One slice, oldest first: calls each for every matching line until it returns false, reading at most max_rows rows of the log in
  * one transaction. *ret_next: the seq to go on from (as `from`); *ret_end: nothing is left. Lines that do not parse, or
  * are longer than AUDIT_LINE_MAX, are passed to each with record NULL; under a filter only those that hold the filter's
- * members as text, within that length (audit verify judges the rest). */
+ * members, a time within since and until too, as text, within that length (audit verify judges the rest). Of a bundle the
+ * index tells to have no such record nothing is read: that counts as one row. */
 typedef bool (*audit_each)(uint64_t seq, struct span line, const json_t *record, void *arg);
 enum rc audit_scan(struct txn *ledger, const struct audit_filter *f, uint64_t from, size_t max_rows, audit_each each, void *arg,
                    uint64_t *ret_next, bool *ret_end) MUST_CHECK;
@@ -131,7 +163,36 @@ enum rc audit_scan(struct txn *ledger, const struct audit_filter *f, uint64_t fr
  * filter.after. *ret_next: the seq to go on before. */
 enum rc audit_scan_back(struct txn *ledger, const struct audit_filter *f, uint64_t before, size_t max_rows, audit_each each, void *arg,
                         uint64_t *ret_next, bool *ret_end) MUST_CHECK;
+/* The stored lines alone, unparsed (record NULL), oldest first: as audit_scan() with no filter. */
+enum rc audit_lines(struct txn *ledger, uint64_t from, size_t max_rows, audit_each each, void *arg, uint64_t *ret_next,
+                    bool *ret_end) MUST_CHECK;
 /* The stored line of one record, borrowed. false: there is none. */
 bool audit_get(struct txn *ledger, uint64_t seq, struct span *ret_line);
+
+/* ---- the forms an export has ---- */
+
+/* What a row is made of. Every form but jsonl carries origin, seq and the leaf hash: they lead from a row to its proof. */
+struct audit_row {
+	const char *origin;                          /* of the log; jsonl needs none */
+	uint64_t seq;
+	struct span line;
+	const json_t *record;                        /* borrowed; NULL: the line is none. jsonl does not look */
+	bool joined;                                 /* clear identities were asked for */
+	const struct audit_identity *who;            /* joined: NULL where none is kept */
+};
+struct audit_form {
+	const char *name, *row_end;
+	bool bare;                                   /* needs neither origin nor record: the stored bytes */
+	void (*head)(struct buf *out, bool joined);  /* what stands before the first row; NULL: nothing */
+	/* Adds one row without row_end; but for jsonl it holds no control character, whatever the line has. */
+	enum rc (*row)(struct buf *out, const struct audit_row *r);
+};
+const struct audit_form *audit_form_find(const char *name);      /* NULL: there is none */
+
+/* Lines of a jsonl export that are no records, without line feed: the range before its first record, a record's inclusion
+ * proof, a consistency proof from size on. */
+void audit_form_range(struct buf *out, const struct tree_range *before);
+void audit_form_proof(struct buf *out, uint64_t seq, const struct tree_proof *p);
+void audit_form_consistency(struct buf *out, uint64_t size, const struct tree_proof *p);
 
 #endif

@@ -114,3 +114,46 @@ enum rc audit_identity_get(const struct store *st, struct txn *ledger, const cha
 	secret_free(plain);
 	return rc;
 }
+
+/* ---- removing ---- */
+
+bool audit_identity_remove(struct txn *ledger, const char *site, const char *subject)
+{
+	struct place p;
+
+	return place_of(site, subject, &p) == RC_OK && txn_del(ledger, DB_IDENTITIES, place_key(&p));
+}
+
+static bool is_past(struct span row, uint64_t before_s)
+{
+	struct dec d = dec_of(row);
+	uint64_t seen_at = dec_u64(&d);
+
+	dec_bytes(&d);
+	return !dec_end(&d) || seen_at < before_s;
+}
+
+size_t audit_identity_prune(struct txn *ledger, uint64_t before_s, const struct identity_key *from, size_t max,
+                            struct identity_key *ret_next)
+{
+	struct span key, row;
+	struct walk w;
+	size_t looked = 0, gone = 0;
+	bool there;
+
+	ret_next->size = 0;
+	walk_begin(&w, ledger, DB_IDENTITIES);
+	for (there = walk_seek(&w, span_of(from->at, from->size), &key, &row); there && looked < max;
+	     there = walk_next(&w, &key, &row), looked++) {
+		if (is_past(row, before_s)) {
+			walk_del(&w);
+			gone++;
+		}
+	}
+	if (there && key.size <= sizeof(ret_next->at)) {
+		memcpy(ret_next->at, key.data, key.size);
+		ret_next->size = key.size;
+	}
+	walk_end(&w);
+	return gone;
+}

@@ -1,6 +1,6 @@
 /* scan.c -- reading the log back, a slice at a time, in either direction. Its rows are hostile input: a worker that was
  * taken over may have written some. */
-#include "audit/audit.h"
+#include "audit/audit-private.h"
 
 #include <stdlib.h>
 
@@ -11,16 +11,31 @@
  * matches: one that lacks it need not be parsed. */
 struct test { const char *member, *value; struct buf text; };
 
-/* The row to be read next is borrowed from the walk. */
+struct scan;
+
+/* Oldest or newest first. */
+struct way {
+	bool (*place)(struct scan *s);                     /* stands on the first row from s->next on */
+	bool (*step)(struct walk *w, struct span *key, struct span *row);
+	bool (*pick)(struct pick *p, uint64_t *seq);
+	uint64_t (*after)(uint64_t seq);                   /* where a slice goes on that has read seq */
+	uint64_t (*at)(uint64_t seq);                      /* where one begins whose first is seq */
+	uint64_t (*leave)(uint64_t seq);                   /* where one goes on that passes over the rest of a bundle */
+};
+
+/* The row to be read next is borrowed from the walk. GAP: a bundle was passed over, and s->next is behind it. */
+enum stand { STAND_ROW, STAND_GAP, STAND_END };
+
 struct scan {
 	const struct audit_filter *filter;
+	const struct way *way;
 	struct test tests[TESTS_MAX];
 	size_t count;
+	struct pick pick;
 	enum rc rc;
 	struct walk walk;
-	bool (*step)(struct walk *w, struct span *key, struct span *row);      /* onwards: walk_next, or walk_prev */
 	uint64_t least, next;          /* the first seq that may be read; where the next slice begins */
-	bool found;
+	enum stand stand;
 	struct span key, line;
 };
 
@@ -59,13 +74,28 @@ static void scan_done(struct scan *s)
 		buf_done(&s->tests[i].text);
 }
 
+static bool time_fits(const struct audit_filter *f, uint64_t time)
+{
+	return time >= f->since && (f->until == 0 || time < f->until);
+}
+
+static bool may_be_in_time(const struct audit_filter *f, struct span line)
+{
+	bool fits = f->since == 0 && f->until == 0;
+	uint64_t time;
+
+	while (!fits && member_time(&line, &time))
+		fits = time_fits(f, time);
+	return fits;
+}
+
 static bool may_match(const struct scan *s, struct span line)
 {
 	for (size_t i = 0; i < s->count; i++) {
 		if (!memmem(line.data, line.size, s->tests[i].text.data, s->tests[i].text.size))
 			return false;
 	}
-	return true;
+	return may_be_in_time(s->filter, line);
 }
 
 static bool in_time(const struct audit_filter *f, const json_t *record)
@@ -75,8 +105,7 @@ static bool in_time(const struct audit_filter *f, const json_t *record)
 
 	if (f->since == 0 && f->until == 0)
 		return true;
-	return json_is_integer(at) && time >= 0 && (uint64_t)time >= f->since &&
-	       (f->until == 0 || (uint64_t)time < f->until);
+	return json_is_integer(at) && time >= 0 && time_fits(f, (uint64_t)time);
 }
 
 static bool matches(const struct scan *s, const json_t *record)
@@ -110,77 +139,130 @@ static bool scan_line(struct scan *s, uint64_t seq, audit_each each, void *arg)
 	return more && s->rc == RC_OK;
 }
 
-/* No log has a UINT64_MAX-th record: a row of that key is as false as one whose key has another size. */
-static bool key_is_seq(struct span key)
+/* ---- the ways ---- */
+
+static bool place_forward(struct scan *s)
 {
-	return key.size == 8 && be64_get(key.data) != UINT64_MAX;
+	uint8_t start[8];
+
+	be64_put(start, s->next);
+	return walk_seek(&s->walk, span_of(start, sizeof(start)), &s->key, &s->line);
 }
 
+static bool place_back(struct scan *s)
+{
+	uint8_t start[8];
+
+	be64_put(start, s->next);
+	if (s->next != UINT64_MAX)
+		walk_seek(&s->walk, span_of(start, sizeof(start)), &s->key, &s->line);
+	return walk_prev(&s->walk, &s->key, &s->line);
+}
+
+static uint64_t next_seq(uint64_t seq)
+{
+	return seq + 1;
+}
+
+static uint64_t same_seq(uint64_t seq)
+{
+	return seq;
+}
+
+static uint64_t bundle_begin(uint64_t seq)
+{
+	return seq - seq % INDEX_BUNDLE;
+}
+
+static uint64_t bundle_end(uint64_t seq)
+{
+	return bundle_begin(seq) + INDEX_BUNDLE;
+}
+
+static const struct way forward = { place_forward, walk_next, pick_forward, next_seq, same_seq, bundle_end };
+static const struct way back = { place_back, walk_prev, pick_back, same_seq, next_seq, bundle_begin };
+
+/* ---- a slice ---- */
+
+static bool below_least(const struct scan *s)
+{
+	return record_key_valid(s->key) && be64_get(s->key.data) < s->least;
+}
+
+/* A row was found, or not: goes on from it to one that may match. One whose key is false is read, to be found false. */
 static void stand_on(struct scan *s, bool found)
 {
-	s->found = found && (!key_is_seq(s->key) || be64_get(s->key.data) >= s->least);
+	s->stand = STAND_ROW;
+	while (found && !below_least(s)) {
+		uint64_t seq, wanted;
+
+		if (!record_key_valid(s->key))
+			return;
+		seq = wanted = be64_get(s->key.data);
+		if (!s->way->pick(&s->pick, &wanted)) {
+			s->next = s->way->leave(seq);
+			s->stand = STAND_GAP;
+			return;
+		}
+		if (wanted == seq)
+			return;
+		s->next = s->way->at(wanted);
+		found = s->way->place(s);
+	}
+	s->stand = STAND_END;
 }
 
 static bool scan_row(struct scan *s, audit_each each, void *arg)
 {
 	uint64_t seq;
 
-	if (!key_is_seq(s->key)) {
+	if (!record_key_valid(s->key)) {
 		s->rc = RC_CORRUPT;
 		return false;
 	}
 	seq = be64_get(s->key.data);
-	s->next = s->step == walk_next ? seq + 1 : seq;
+	s->next = s->way->after(seq);
 	return scan_line(s, seq, each, arg);
 }
 
-/* The direction: where a slice that begins at `at` has its first row, and how it goes on. */
-typedef void (*scan_begin)(struct scan *s, uint64_t at);
-
-static void begin_forward(struct scan *s, uint64_t from)
+static bool scan_on(struct scan *s, audit_each each, void *arg)
 {
-	uint8_t start[8];
+	bool more = true;
 
-	s->step = walk_next;
-	s->next = from < s->least ? s->least : from;
-	be64_put(start, s->next);
-	stand_on(s, walk_seek(&s->walk, span_of(start, sizeof(start)), &s->key, &s->line));
+	if (s->stand == STAND_GAP) {
+		stand_on(s, s->way->place(s));
+	} else {
+		more = scan_row(s, each, arg);
+		stand_on(s, s->way->step(&s->walk, &s->key, &s->line));
+	}
+	return more;
 }
 
-static void begin_back(struct scan *s, uint64_t before)
-{
-	uint8_t start[8];
-
-	s->step = walk_prev;
-	s->next = before;
-	be64_put(start, before);
-	if (before != UINT64_MAX)
-		walk_seek(&s->walk, span_of(start, sizeof(start)), &s->key, &s->line);
-	stand_on(s, walk_prev(&s->walk, &s->key, &s->line));
-}
-
-static enum rc scan(struct txn *ledger, const struct audit_filter *f, scan_begin begin, uint64_t at, size_t max_rows,
-                    audit_each each, void *arg, uint64_t *ret_next, bool *ret_end)
+static enum rc scan(struct txn *ledger, const struct audit_filter *f, const struct way *way, uint64_t at,
+                    size_t max_rows, audit_each each, void *arg, uint64_t *ret_next, bool *ret_end)
 {
 	bool more = true;
 	struct scan s;
 
 	scan_init(&s, f);
-	s.next = at;
+	s.way = way;
+	s.next = way == &forward && at < s.least ? s.least : at;
+	s.stand = STAND_END;
+	pick_init(&s.pick, ledger, f);
+	for (size_t i = 0; i < s.count; i++)
+		pick_add(&s.pick, buf_span(&s.tests[i].text));
 	walk_begin(&s.walk, ledger, DB_RECORDS);
 	if (!f->has_after || f->after != UINT64_MAX)
-		begin(&s, at);
-	for (size_t rows = 0; s.found && more && s.rc == RC_OK && rows < max_rows; rows++) {
-		more = scan_row(&s, each, arg);
-		stand_on(&s, s.step(&s.walk, &s.key, &s.line));
-	}
+		stand_on(&s, way->place(&s));
+	for (size_t rows = 0; s.stand != STAND_END && more && s.rc == RC_OK && rows < max_rows; rows++)
+		more = scan_on(&s, each, arg);
 	walk_end(&s.walk);
 	scan_done(&s);
 	if (s.rc == RC_OK)
 		s.rc = txn_rc(ledger);
 	if (s.rc == RC_OK) {
 		*ret_next = s.next;
-		*ret_end = !s.found;
+		*ret_end = s.stand == STAND_END;
 	}
 	return s.rc;
 }
@@ -188,13 +270,13 @@ static enum rc scan(struct txn *ledger, const struct audit_filter *f, scan_begin
 enum rc audit_scan(struct txn *ledger, const struct audit_filter *f, uint64_t from, size_t max_rows, audit_each each,
                    void *arg, uint64_t *ret_next, bool *ret_end)
 {
-	return scan(ledger, f, begin_forward, from, max_rows, each, arg, ret_next, ret_end);
+	return scan(ledger, f, &forward, from, max_rows, each, arg, ret_next, ret_end);
 }
 
 enum rc audit_scan_back(struct txn *ledger, const struct audit_filter *f, uint64_t before, size_t max_rows,
                         audit_each each, void *arg, uint64_t *ret_next, bool *ret_end)
 {
-	return scan(ledger, f, begin_back, before, max_rows, each, arg, ret_next, ret_end);
+	return scan(ledger, f, &back, before, max_rows, each, arg, ret_next, ret_end);
 }
 
 bool audit_get(struct txn *ledger, uint64_t seq, struct span *ret_line)
@@ -203,5 +285,5 @@ bool audit_get(struct txn *ledger, uint64_t seq, struct span *ret_line)
 	struct span key = span_of(bytes, sizeof(bytes));
 
 	be64_put(bytes, seq);
-	return key_is_seq(key) && txn_get(ledger, DB_RECORDS, key, ret_line);
+	return record_key_valid(key) && txn_get(ledger, DB_RECORDS, key, ret_line);
 }

@@ -87,5 +87,7 @@ void    document_each(struct txn *ledger, const char *site, const char *collecti
                       bool (*each)(const struct document *d, void *arg), void *arg);
 /* Every row of a removed site, at most max a call; returns how many went. */
 size_t  document_remove_site(struct txn *ledger, const char *site, size_t max);
+/* Every row of one owner (a normalised email), in all collections, the same way. */
+size_t  document_remove_owner(struct txn *ledger, const char *site, const char *owner, size_t max);
 
 #endif

@@ -290,3 +290,55 @@ size_t document_remove_site(struct txn *ledger, const char *site, size_t max)
 	walk_end(&w);
 	return gone;
 }
+
+/* Of the collection that a row is in: where the owner's rows begin, and where the next collection does. */
+static bool owner_range(struct span key, const char *site, const char *owner, struct row_key *ret_own,
+			struct row_key *ret_after)
+{
+	size_t at = strlen(site) + 1;
+	const char *name = (const char *)key.data + at, *end = memchr(name, '\0', key.size - at);
+
+	if (!end || end - name >= COLLECTION_MAX)
+		return false;
+	row_key_make(ret_own, site, name, owner, NULL);
+	*ret_after = *ret_own;
+	ret_after->size = at + (size_t)(end - name);
+	ret_after->bytes[ret_after->size++] = '\1';
+	return true;
+}
+
+/* Deletes from the walk's place on what begins so; where it then stands. */
+static bool remove_range(struct walk *w, const struct row_key *own, size_t max, size_t *gone, struct span *key)
+{
+	struct span prefix = span_of(own->bytes, own->size), row;
+	bool there = walk_seek(w, prefix, key, &row);
+
+	while (there && *gone < max && key_begins(*key, prefix)) {
+		walk_del(w);
+		(*gone)++;
+		there = walk_next(w, key, &row);
+	}
+	return there;
+}
+
+size_t document_remove_owner(struct txn *ledger, const char *site, const char *owner, size_t max)
+{
+	struct row_key from = { .size = 0 }, own, after;
+	struct span key, row, prefix;
+	struct walk w;
+	size_t gone = 0;
+	bool there;
+
+	key_add(&from, site, false);
+	prefix = span_of(from.bytes, from.size);
+	walk_begin(&w, ledger, DB_DOCUMENTS);
+	there = walk_seek(&w, prefix, &key, &row);
+	while (there && gone < max && key_begins(key, prefix)) {
+		if (!owner_range(key, site, owner, &own, &after))
+			there = walk_next(&w, &key, &row);
+		else if ((there = remove_range(&w, &own, max, &gone, &key)))
+			there = walk_seek(&w, span_of(after.bytes, after.size), &key, &row);
+	}
+	walk_end(&w);
+	return gone;
+}

@@ -37,6 +37,47 @@ void job_background(struct writer *w, job_run run, job_done done, void *arg)
 	writer_submit(w, &b->job);
 }
 
+/* ---- the index behind the log ---- */
+
+/* A bundle takes the lock for some milliseconds: between two of them others have their turn. */
+#define INDEX_JOBS_PER_TICK 16
+
+static enum rc index_run(struct txn *ledger, void *arg)
+{
+	struct path *p = arg;
+
+	return audit_index(ledger, INDEX_BUNDLE, &p->index_more);
+}
+
+static void index_done(void *arg, enum rc outcome)
+{
+	struct path *p = arg;
+	unsigned left = outcome == RC_OK && p->index_more ? atomic_load(&p->indexing) - 1 : 0;
+
+	atomic_store(&p->indexing, left);
+	if (left > 0)
+		job_background(p->o.writer, index_run, index_done, p);
+}
+
+static bool index_behind(struct path *p)
+{
+	struct txn *ledger = txn_read(p->o.store, ENV_LEDGER);
+	bool behind = audit_index_behind(ledger) && txn_rc(ledger) == RC_OK;
+
+	txn_abort(ledger);
+	return behind;
+}
+
+void job_index(struct path *p)
+{
+	if (atomic_load(&p->indexing) > 0 || !path_space_left(p, AUDIT_VISITOR) || !index_behind(p))
+		return;
+	atomic_store(&p->indexing, INDEX_JOBS_PER_TICK);
+	job_background(p->o.writer, index_run, index_done, p);
+}
+
+/* ---- waited for with a bound ---- */
+
 /* Shared by the waiter and the writer; whoever lets go last frees it. */
 struct bounded_call {
 	struct job job;

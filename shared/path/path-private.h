@@ -76,6 +76,8 @@ struct path {
 	struct path_thread *threads;           /* all that live */
 	unsigned space_warned;                 /* the last threshold that was reported */
 	uint64_t started_at, next_beat_ms, next_uses_ms, next_sweep_ms, vault_version;
+	atomic_uint indexing;                  /* index jobs that may still follow each other; 0: none is under way */
+	bool index_more;                       /* the last one left something: the writer's thread's own */
 };
 
 struct path_thread {
@@ -168,6 +170,10 @@ void record_queue(struct path *p, const struct audit_record *r, const char *emai
 void job_background(struct writer *w, job_run run, job_done done, void *arg);
 /* Queues run(arg) and waits for it, but no longer than ms. false: not over yet; arg must stay valid for good. */
 bool job_bounded(struct writer *w, job_run run, void *arg, unsigned ms);
+
+/* Indexes what the log has grown by: a bundle a job, some jobs one after the other. While those of the last call are not over it
+ * does nothing. */
+void job_index(struct path *p);
 
 /* ---- workers.c: the ledger's table of live workers, as jobs; arg is the struct path ---- */
 

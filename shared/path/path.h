@@ -135,5 +135,7 @@ struct path_thread *exchange_thread(const struct exchange *x);                  
 bool pin_get(struct txn *ledger, const char *site, const uint8_t conversation[CONVERSATION_KEY_SIZE], uint64_t now_s, char ret_subject[SUBJECT_MAX]);
 /* Claims or extends it for subject in a write transaction; now in microseconds. REASON_NONE, CONVERSATION_CONFLICT. */
 enum reason pin_claim(struct txn *ledger, const char *site, const uint8_t conversation[CONVERSATION_KEY_SIZE], const char *subject, uint64_t now_us);
+/* Removes a subject's pins, live or expired, at most max; returns how many rows went. Call again while it returns max. */
+size_t pin_remove(struct txn *ledger, const char *site, const char *subject, size_t max);
 
 #endif

@@ -65,25 +65,29 @@ static struct pin_key expiry_key(const struct pin *p)
 	return k;
 }
 
+static bool pin_decode(struct span row, const char *site, const uint8_t *conversation, struct pin *ret)
+{
+	struct dec d = dec_of(row);
+
+	dec_text(&d, ret->subject, sizeof(ret->subject));
+	ret->claimed_at = dec_u64(&d);
+	ret->expires_at = dec_u64(&d);
+	memcpy(ret->site, site, strlen(site) + 1);
+	memcpy(ret->conversation, conversation, CONVERSATION_KEY_SIZE);
+	return dec_end(&d);
+}
+
 static bool pin_read(struct txn *ledger, const char *site, const uint8_t *conversation, struct pin *ret)
 {
 	struct pin_key k = pin_key(site, conversation);
 	struct span row;
-	struct dec d;
 
 	if (!txn_get(ledger, DB_PINS, key_span(&k), &row))
 		return false;
-	d = dec_of(row);
-	dec_text(&d, ret->subject, sizeof(ret->subject));
-	ret->claimed_at = dec_u64(&d);
-	ret->expires_at = dec_u64(&d);
-	if (!dec_end(&d)) {
-		txn_fail(ledger, RC_CORRUPT);
-		return false;
-	}
-	memcpy(ret->site, site, strlen(site) + 1);
-	memcpy(ret->conversation, conversation, CONVERSATION_KEY_SIZE);
-	return true;
+	if (pin_decode(row, site, conversation, ret))
+		return true;
+	txn_fail(ledger, RC_CORRUPT);
+	return false;
 }
 
 static void pin_write(struct txn *ledger, const struct pin *p)
@@ -219,4 +223,49 @@ enum reason pin_claim(struct txn *ledger, const char *site, const uint8_t conver
 	memcpy(fresh.conversation, conversation, CONVERSATION_KEY_SIZE);
 	pin_make(ledger, &fresh, now_s);
 	return REASON_NONE;
+}
+
+/* Takes the first index row of a subject away; false: there is none. `known`: it names a conversation. */
+static bool order_pop(struct txn *ledger, const struct pin_key *prefix, uint8_t *conversation, bool *known)
+{
+	struct span key, row;
+	struct walk w;
+	bool found;
+
+	walk_begin(&w, ledger, DB_PIN_ORDER);
+	found = walk_seek(&w, key_span(prefix), &key, &row) && key.size >= prefix->size &&
+		memcmp(key.data, prefix->bytes, prefix->size) == 0;
+	if (found) {
+		*known = index_conversation(key, prefix->size, NULL, conversation);
+		walk_del(&w);
+	}
+	walk_end(&w);
+	return found;
+}
+
+/* Rows that do not decode go too: nothing of the subject may stay. One that is somebody else's by now stays theirs. */
+size_t pin_remove(struct txn *ledger, const char *site, const char *subject, size_t max)
+{
+	struct pin of = { .claimed_at = 0 }, p;
+	uint8_t conversation[CONVERSATION_KEY_SIZE];
+	struct pin_key prefix, k;
+	size_t gone = 0;
+	struct span row;
+	bool known;
+
+	if (strlen(site) >= sizeof(of.site) || strlen(subject) >= sizeof(of.subject))
+		return 0;
+	memcpy(of.site, site, strlen(site) + 1);
+	memcpy(of.subject, subject, strlen(subject) + 1);
+	prefix = order_key(&of, false);
+	for (; gone < max && order_pop(ledger, &prefix, conversation, &known); gone++) {
+		k = pin_key(site, conversation);
+		if (!known || !txn_get(ledger, DB_PINS, key_span(&k), &row))
+			continue;
+		if (!pin_decode(row, site, conversation, &p))
+			txn_del(ledger, DB_PINS, key_span(&k));
+		else if (strcmp(p.subject, subject) == 0)
+			pin_delete(ledger, &p);
+	}
+	return gone;
 }

@@ -164,6 +164,8 @@ void path_tick(struct path *p)
 	health_tick(p);
 	age_views(p);
 	write_folds(p, false);
+	if (p->o.worker)
+		job_index(p);
 	if (due(&p->next_uses_ms, now, USES_MS) && use_counter_take(p->uses))
 		job_background(p->o.writer, use_counter_run, use_counter_done, p->uses);
 	if (due(&p->next_sweep_ms, now, SWEEP_MS))

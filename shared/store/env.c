@@ -28,7 +28,7 @@ static void wait_ms(long ms)
 
 static int open_once(struct env_handle *h, const char *path, uint64_t map_size)
 {
-	unsigned flags = MDB_NOTLS | (h->read_only ? MDB_RDONLY : 0);
+	unsigned flags = MDB_NOTLS | (h->read_only ? MDB_RDONLY : 0) | (h->no_lock ? MDB_NOLOCK : 0);
 	int e = mdb_env_create(&h->mdb);
 
 	if (e != 0) {

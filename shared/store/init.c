@@ -243,7 +243,8 @@ enum rc store_init(const char *dir, const char *group, bool *ret_created, struct
 	if (rc != RC_OK)
 		return rc;
 	in.own_master_key = is_own_master_key(&in.paths);
-	if ((rc = check_remote(in.paths.dir, why)) != RC_OK ||
+	if ((rc = swap_check(&in.paths, why)) != RC_OK ||
+	    (rc = check_remote(in.paths.dir, why)) != RC_OK ||
 	    (rc = init_find_owner(in.paths.dir, group, &in.owner, why)) != RC_OK ||
 	    (rc = open_dir(&in)) != RC_OK)
 		goto out;

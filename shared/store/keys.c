@@ -1,4 +1,4 @@
-/* keys.c -- the master key, whether it fits this vault, and the vault keys sealed under it. */
+/* keys.c -- the key files; whether the master key fits this vault, and the vault keys sealed under it. */
 #include "store/store-private.h"
 
 #include <errno.h>
@@ -154,22 +154,22 @@ enum rc check_private(int fd, const char *path, mode_t forbidden, struct why *wh
 	return RC_TOO_OPEN;
 }
 
-/* The worker's group reads it (0640); nobody but the owner may write it, or it could be swapped for a known one. */
-enum rc master_read(const char *path, struct secret **ret, struct why *why)
+/* A file of exactly one key. what: its name for people. */
+static enum rc key_read(const char *path, const char *what, mode_t forbidden, struct secret **ret, struct why *why)
 {
 	struct secret *key = NULL;
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	enum rc rc;
 
 	if (fd < 0) {
-		why_set(why, "master key %s: %s", path, strerror(errno));
+		why_set(why, "%s %s: %s", what, path, strerror(errno));
 		return errno == ENOENT || errno == ENOTDIR ? RC_NOT_FOUND : RC_IO;
 	}
-	if ((rc = check_private(fd, path, 027, why)) != RC_OK)
+	if ((rc = check_private(fd, path, forbidden, why)) != RC_OK)
 		goto out;
 	rc = secret_read_fd(fd, KEY_SIZE, &key);
 	if (rc == RC_INVALID || (rc == RC_OK && key->size != KEY_SIZE)) {
-		why_set(why, "%s is not a master key: it does not hold exactly %d bytes", path, KEY_SIZE);
+		why_set(why, "%s is no %s: it does not hold exactly %d bytes", path, what, KEY_SIZE);
 		rc = RC_UNSEALED;
 		goto out;
 	}
@@ -181,4 +181,15 @@ out:
 	secret_free(key);
 	close(fd);
 	return rc;
+}
+
+/* The worker's group reads it (0640); nobody but the owner may write it, or it could be swapped for a known one. */
+enum rc master_read(const char *path, struct secret **ret, struct why *why)
+{
+	return key_read(path, "master key", 027, ret, why);
+}
+
+enum rc admin_key_read(const char *path, struct secret **ret, struct why *why)
+{
+	return key_read(path, "admin key", 077, ret, why);
 }

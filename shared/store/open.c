@@ -17,12 +17,12 @@ static const char *place_advice(int e)
 
 /* LMDB would make a missing file, with whatever owner and mode this process has: only init makes them. And it would follow a
  * link, which who can write into the ledger's directory can put there, and begin a new lock file in what it leads to. */
-static enum rc check_files(const char *env_dir, struct why *why)
+static enum rc check_files(const char *env_dir, bool lock, struct why *why)
 {
 	static const char *const names[] = { "data.mdb", "lock.mdb" };
 	enum rc rc = RC_OK;
 
-	for (size_t i = 0; i < ARRAY_LEN(names) && rc == RC_OK; i++) {
+	for (size_t i = 0; i < (lock ? ARRAY_LEN(names) : 1) && rc == RC_OK; i++) {
 		char *path;
 		struct stat s;
 
@@ -41,7 +41,7 @@ static enum rc check_files(const char *env_dir, struct why *why)
 	return rc;
 }
 
-static enum rc check_place(const struct store_paths *p, struct why *why)
+static enum rc check_place(const struct store_paths *p, bool locks, struct why *why)
 {
 	struct stat s;
 	enum rc rc;
@@ -51,15 +51,15 @@ static enum rc check_place(const struct store_paths *p, struct why *why)
 		why_set(why, "data directory %s: %s%s", p->dir, strerror(errno), place_advice(errno));
 		return rc;
 	}
-	if ((rc = check_files(p->vault, why)) != RC_OK ||
-	    (rc = check_files(p->ledger, why)) != RC_OK ||
+	if ((rc = check_files(p->vault, locks, why)) != RC_OK ||
+	    (rc = check_files(p->ledger, locks, why)) != RC_OK ||
 	    (rc = remote_fs_check(p->vault, why)) != RC_OK)
 		return rc;
 	return remote_fs_check(p->ledger, why);
 }
 
 /* What no worker may read or write, or it could sign checkpoints, or hide a vault that was rolled back. */
-static enum rc check_admin_files(const struct store_paths *p, struct why *why)
+static enum rc check_admin_files(const struct store_paths *p, bool state, struct why *why)
 {
 	const struct { const char *path; mode_t forbidden; } files[] = {
 		{ p->admin_key, 077 },
@@ -67,7 +67,7 @@ static enum rc check_admin_files(const struct store_paths *p, struct why *why)
 	};
 	enum rc rc = RC_OK;
 
-	for (size_t i = 0; i < ARRAY_LEN(files) && rc == RC_OK; i++) {
+	for (size_t i = 0; i < (state ? ARRAY_LEN(files) : 1) && rc == RC_OK; i++) {
 		int fd = open(files[i].path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 
 		if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
@@ -84,11 +84,15 @@ static enum rc check_admin_files(const struct store_paths *p, struct why *why)
 	return rc;
 }
 
-static enum rc open_envs(struct store *st, const struct store_options *o, struct why *why)
+static enum rc open_envs(struct store *st, const struct store_options *o, bool alone, struct why *why)
 {
 	uint64_t vault_map = o->vault_map ? o->vault_map : VAULT_MAP_SIZE;
 	uint64_t ledger_map = o->ledger_map ? o->ledger_map : LEDGER_MAP_SIZE;
-	enum rc rc = env_open(&st->envs[ENV_VAULT], st->paths.vault, vault_map, o->mode != STORE_ADMIN, why);
+	enum rc rc;
+
+	for (size_t env = 0; env < ENV_COUNT; env++)
+		st->envs[env].no_lock = alone;
+	rc = env_open(&st->envs[ENV_VAULT], st->paths.vault, vault_map, o->mode != STORE_ADMIN, why);
 
 	if (rc != RC_OK)
 		return rc;
@@ -184,11 +188,23 @@ enum rc store_check_rollback(struct store *st, struct why *why)
 	return rc;
 }
 
-static enum rc check_vault(struct store *st, struct why *why)
+static enum rc make_state(struct store *st, struct txn *t, struct why *why)
+{
+	struct vault_state now = { 0 };
+	enum rc rc = meta_read_state(t, &now);
+
+	if (rc == RC_OK)
+		rc = admin_state_raise(&st->paths, &now);
+	if (rc != RC_OK)
+		why_set(why, "cannot write %s: %s", st->paths.admin_state, rc_text(rc));
+	return rc;
+}
+
+static enum rc check_vault(struct store *st, bool adopt, struct why *why)
 {
 	struct vault_state known = { 0 };
 	struct txn *t = NULL;
-	bool check = knows_state(st);
+	bool check = !adopt && knows_state(st);
 	enum rc rc;
 
 	if (check && (rc = admin_state_read(&st->paths, &known, why)) != RC_OK)
@@ -198,25 +214,62 @@ static enum rc check_vault(struct store *st, struct why *why)
 	    (rc = keys_load(st, t, why)) == RC_OK &&
 	    check)
 		rc = check_rollback(st, t, &known, why);
+	if (rc == RC_OK && adopt)
+		rc = make_state(st, t, why);
 	txn_abort(t);
 	return rc;
 }
 
+static bool is_there(const char *dir, const char *name)
+{
+	bool there = true;      /* as far as can be told */
+	char *path;
+
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		return there;
+	there = access(path, F_OK) == 0;
+	free(path);
+	return there;
+}
+
+/* A backup: nobody ever wrote in it. Data that lost only its lock files is none. */
+static bool is_copy(const struct store_paths *p)
+{
+	return !is_there(p->vault, "lock.mdb") && !is_there(p->ledger, "lock.mdb") && access(p->admin_key, F_OK) != 0;
+}
+
+/* The admin key is that of the data which the copy is to become. */
+static enum rc take_admin_key(struct store_paths *p, const char *path)
+{
+	char *copy = strdup(path);
+
+	if (!copy)
+		return RC_NOMEM;
+	free(p->admin_key);
+	p->admin_key = copy;
+	return RC_OK;
+}
+
 static enum rc open_checked(struct store *st, const struct store_options *o, struct why *why)
 {
+	bool alone = st->mode == STORE_READ && (o->alone || is_copy(&st->paths));
 	enum rc rc;
 
-	if ((rc = check_place(&st->paths, why)) != RC_OK ||
+	if (o->adopt && (rc = take_admin_key(&st->paths, o->adopt)) != RC_OK)
+		return rc;
+	if ((rc = check_place(&st->paths, !alone && !o->adopt, why)) != RC_OK ||
 	    (rc = registry_add(st->paths.dir, &st->registered, why)) != RC_OK ||
 	    (rc = master_read(st->paths.master_key, &st->master, why)) != RC_OK)
 		return rc;
-	if (st->mode == STORE_ADMIN && (rc = check_admin_files(&st->paths, why)) != RC_OK)
+	if (st->mode == STORE_ADMIN && (rc = check_admin_files(&st->paths, !o->adopt, why)) != RC_OK)
 		return rc;
-	if ((rc = open_envs(st, o, why)) != RC_OK ||
+	/* once they are open nobody begins to replace them */
+	if ((rc = open_envs(st, o, alone, why)) != RC_OK ||
+	    (rc = swap_check(&st->paths, why)) != RC_OK ||
 	    (rc = open_dbs(st, ENV_VAULT, why)) != RC_OK ||
 	    (rc = open_dbs(st, ENV_LEDGER, why)) != RC_OK)
 		return rc;
-	return check_vault(st, why);
+	return check_vault(st, o->adopt, why);
 }
 
 enum rc store_open(const struct store_options *o, struct store **ret, struct why *why)
@@ -251,4 +304,9 @@ void store_close(struct store *st)
 const char *store_dir(const struct store *st)
 {
 	return st->paths.dir;
+}
+
+const char *store_master_key(const struct store *st)
+{
+	return st->paths.master_key;
 }

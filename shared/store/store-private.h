@@ -30,6 +30,7 @@ struct env_handle {
 	MDB_env *mdb;
 	atomic_int active;         /* transactions of this process; below zero while the map is being resized */
 	bool read_only;
+	bool no_lock;              /* lock.mdb is not looked at */
 	dev_t lock_device;         /* which lock.mdb this process uses: under another one nobody waits for the other */
 	ino_t lock_inode;
 };
@@ -81,6 +82,7 @@ void    meta_complete(struct txn *t, const struct secret *master);
 /* ---- keys.c: the master key and what the vault seals under it ------------------------------ */
 
 enum rc master_read(const char *path, struct secret **ret, struct why *why);
+enum rc admin_key_read(const char *path, struct secret **ret, struct why *why);
 /* The rows that seal a constant and the vault keys: made where missing; opened and kept in st. */
 void    keys_complete(struct txn *vault, const struct secret *master);
 enum rc keys_load(struct store *st, struct txn *vault, struct why *why);
@@ -112,6 +114,14 @@ enum rc init_keep_owner(int dir_fd, bool ours, struct init_owner *owner);
 enum rc init_look(const char *dir, bool *ret_ours, struct why *why);
 /* Gives everything that is there its owner and mode; closed: the ledger's directory without its group's write. */
 enum rc init_mend(int dir_fd, const char *dir, const struct init_owner *o, bool closed, struct why *why);
+
+/* copy.c: what was made or renamed in it is durable. */
+enum rc dir_sync(const char *dir, struct why *why);
+
+/* ---- swap.c ---------------------------------------------------------------------------------- */
+
+/* Was replacing the environments interrupted? RC_BUSY, and why says what to run. */
+enum rc swap_check(const struct store_paths *p, struct why *why);
 
 /* ---- transactions --------------------------------------------------------------------------- */
 

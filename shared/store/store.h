@@ -38,9 +38,11 @@ enum env { ENV_VAULT, ENV_LEDGER, ENV_COUNT };
 	X(RETIRING,	VAULT,	"retiring")	/* retire_at, site 0 kid -> nothing (keyring/) */ \
 	X(PSEUDONYMS,	VAULT,	"pseudonyms")	/* site -> its pseudonym key, sealed (audit/) */ \
 	X(ACTIONS,	VAULT,	"actions")	/* site -> its actions document (action/) */ \
-	X(CHECKPOINTS,	VAULT,	"checkpoints")	/* size -> signed note */ \
+	X(CHECKPOINTS,	VAULT,	"checkpoints")	/* incarnation, size -> when it was signed, the signed note (admin/) */ \
 	X(LEDGER_META,	LEDGER,	"meta")		/* name -> schema version, log origin */ \
 	X(RECORDS,	LEDGER,	"records")	/* seq -> canonical line (audit/) */ \
+	X(TREE,		LEDGER,	"tree")		/* tile level, index -> up to 256 hashes (audit/) */ \
+	X(INDEX,	LEDGER,	"index")	/* bundle -> which of its records have what (audit/) */ \
 	X(IDENTITIES,	LEDGER,	"identities")	/* site 0 subject -> clear identity, sealed (audit/) */ \
 	X(PINS,		LEDGER,	"pins")		/* site 0 conversation -> subject, times (path/) */ \
 	X(PIN_ORDER,	LEDGER,	"pin_order")	/* site 0 subject claimed_at conversation -> nothing */ \
@@ -86,6 +88,10 @@ struct store_options {
 	                           * DIR/master.key */
 	enum store_mode mode;
 	uint64_t vault_map, ledger_map;   /* 0: the fixed sizes. Bytes of address space */
+	/* STORE_READ: no lock file is looked at, for nobody else can have it open. A copy without lock files is always opened so. */
+	bool alone;
+	/* STORE_ADMIN: a copy that is to replace the data that this admin.key belongs to. Its admin.state is made of the vault as it is. */
+	const char *adopt;
 };
 
 struct store;
@@ -94,6 +100,7 @@ struct store;
 enum rc     store_open(const struct store_options *o, struct store **ret, struct why *why) MUST_CHECK;
 void        store_close(struct store *st);           /* after its writer, readers and transactions; NULL is fine */
 const char *store_dir(const struct store *st);
+const char *store_master_key(const struct store *st);        /* the path of the file */
 
 /* ---- transactions ------------------------------------------------------------------------- */
 
@@ -186,6 +193,11 @@ void    writer_stats(struct writer *w, struct writer_stats *ret);
 enum rc store_seal(const struct store *st, struct span place, struct span plain, struct buf *out) MUST_CHECK;
 enum rc store_unseal(const struct store *st, struct span place, struct span sealed, struct secret **ret) MUST_CHECK;
 
+/* The same under the admin key, which only an admin may read: for what no worker may open. RC_NOT_FOUND, RC_TOO_OPEN, RC_IO: admin.key
+ * cannot be read. */
+enum rc store_admin_seal(const struct store *st, struct span place, struct span plain, struct buf *out, struct why *why) MUST_CHECK;
+enum rc store_admin_unseal(const struct store *st, struct span place, struct span sealed, struct secret **ret, struct why *why) MUST_CHECK;
+
 /* A 32-byte key of the vault, made at init and sealed there: "known" (fingerprints), "ring" (ring MACs),
  * "conversation" (hashes of conversation ids). Borrowed until store_close(). NULL: no such key. */
 const struct secret *store_vault_key(const struct store *st, const char *name);
@@ -209,6 +221,26 @@ enum rc store_used(struct store *st, enum env env, uint64_t *ret) MUST_CHECK;
 /* The reader table: slots in use, how many there are, and how many commits the oldest snapshot is behind the newest. */
 struct store_readers { unsigned used, max; uint64_t behind; };
 enum rc store_readers(struct store *st, enum env env, struct store_readers *ret) MUST_CHECK;
+
+/* ---- copies ---- */
+
+/* Copies both environments as they are at one moment each, the vault first, while others go on: DIR/vault/data.mdb and
+ * DIR/ledger/data.mdb, for the owner alone (0700, 0600) and without lock files; DIR must not exist, or be empty. compact: without free
+ * pages. Synced. RC_EXISTS, RC_NOSPACE, RC_IO; what was begun is removed. */
+enum rc store_copy(struct store *st, const char *dir, bool compact, struct why *why) MUST_CHECK;
+void    store_copy_remove(const char *dir);
+/* Has any process the data directory open, this one too? RC_BUSY, RC_OK: none. */
+enum rc store_unused(const char *dir, struct why *why) MUST_CHECK;
+
+/* Putting copies in the place of both environments at once: a crash leaves the old ones, or the new ones, or a directory that
+ * does not open and says which command finishes the work. RC_BUSY: a process has it open. From begin to end who opens it waits, and
+ * this process opens it `alone`, if at all. begin also finishes what was interrupted. */
+struct swap;
+enum rc     store_swap_begin(const char *dir, struct swap **ret, struct why *why) MUST_CHECK;
+const char *store_swap_dir(const struct swap *s);    /* where the copies go: for store_copy(); empty at first */
+/* Nobody has them open any more. They get the owners and modes that are there; admin.state comes along where it was made. */
+enum rc     store_swap_commit(struct swap *s, struct why *why) MUST_CHECK;
+void        store_swap_end(struct swap *s);          /* removes what was not committed; NULL is fine */
 
 /* Clears reader slots of dead processes; returns how many. Every 30 s, and by itself on a full table. */
 int store_reader_check(struct store *st);

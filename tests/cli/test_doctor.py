@@ -129,7 +129,7 @@ def test_records_space_and_schema(data, site):
 def test_the_last_checkpoint_is_told(data):
     with RawDb(data.path / "vault") as db:
         for size in (3, 300, 20):
-            db.put("checkpoints", struct.pack(">Q", size), b"note")
+            db.put("checkpoints", struct.pack(">QQ", 0, size), struct.pack(">QI", 1763690000, 4) + b"note")
     assert health(data, expect=1)["log"]["checkpoint"] == 300
     assert "of 300 records" in data.run("doctor", expect=1).out
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from lib import audit, fastcgi, tokens
+from lib import audit, fastcgi, rawlog, tokens
 from lib.programs import SANITIZED, wait_until
 from lib.rawdb import RawDb
 from lib.ringscreen import RingScreen
@@ -247,9 +247,7 @@ def paste_everywhere(c, text):
 def put_records(data, lines):
     """Rows at the end of the log, behind Postern's back."""
     with RawDb(data.path / "ledger") as ledger:
-        first = len(ledger.rows("records"))
-        ledger.put_all("records", [(struct.pack(">Q", seq), line) for seq, line in enumerate(lines, first)])
-    return first
+        return rawlog.append(ledger, lines)
 
 
 def line_of(**members):

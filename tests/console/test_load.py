@@ -2,13 +2,12 @@
 import itertools
 import multiprocessing
 import re
-import struct
 import time
 from pathlib import Path
 
 import pytest
 
-from lib import fastcgi
+from lib import fastcgi, rawlog
 from lib.programs import SANITIZED, wait_until
 from lib.rawdb import RawDb
 from lib.terminal import Console
@@ -63,7 +62,7 @@ def line(seq):
 
 
 def rows(first, count):
-    return [(struct.pack(">Q", seq), line(seq)) for seq in range(first, first + count)]
+    return [line(seq) for seq in range(first, first + count)]
 
 
 def pour(folder, first, count):
@@ -71,7 +70,7 @@ def pour(folder, first, count):
     began = time.monotonic()
     with RawDb(folder) as ledger:
         for start in range(0, count, BATCH):
-            ledger.put_all("records", rows(first + start, min(BATCH, count - start)))
+            rawlog.append(ledger, rows(first + start, min(BATCH, count - start)), first + start)
             time.sleep(max(0.0, began + start / RATE - time.monotonic()))        # no faster than said
 
 
@@ -80,7 +79,7 @@ class Pouring:
 
     def __init__(self, data, count):
         with RawDb(data.path / "ledger") as ledger:
-            first = len(ledger.rows("records"))
+            first = rawlog.size(ledger)
         self.process = processes.Process(target=pour, args=(data.path / "ledger", first, count))
 
     def __enter__(self):
@@ -201,7 +200,8 @@ def test_one_that_was_away_says_how_many_it_passed_over(two):
     c.press("1")
     c.wait_for("[1 Sites]")
     with RawDb(data.path / "ledger") as ledger:
-        ledger.put_all("records", rows(len(ledger.rows("records")), 300_000))
+        first = rawlog.size(ledger)
+        rawlog.append(ledger, rows(first, 300_000), first)
     c.press("3")
     text = "\n".join(c.wait_for("were passed over", 60))
     passed = number(re.search(r"([\d,]+) records were passed over", text).group(1))

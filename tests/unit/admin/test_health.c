@@ -6,6 +6,7 @@
 #include <cmocka.h>
 
 #include "tests/lib/tmpadmin.h"
+#include "tests/lib/tmplog.h"
 #include "base/clock.h"
 #include "base/version.h"
 
@@ -18,17 +19,14 @@ static int setup(void **st)
 {
 	struct tmpadmin *t;
 	struct txn *ledger;
-	uint8_t key[8];
 
 	secret_process_init();
 	*st = t = tmpadmin_new();
 	if (!t)
 		return -1;
 	ledger = txn_write(admin_store(t->a), ENV_LEDGER);
-	for (uint64_t seq = audit_size(ledger); seq-- > 0;) {
-		be64_put(key, seq);
-		txn_del(ledger, DB_RECORDS, span_of(key, sizeof(key)));
-	}
+	if (tmplog_clear(ledger) != RC_OK)
+		return -1;
 	return txn_end(ledger) == RC_OK ? 0 : -1;
 }
 
@@ -235,19 +233,35 @@ static void a_log_that_begins_in_no_record_is_searched_all_the_same(void **st)
 	assert_records(t, 48, 7, 7);
 }
 
+static void put_checkpoint(struct tmpadmin *t, uint64_t incarnation, uint64_t size, uint64_t at_s)
+{
+	struct buf row = BUF_INIT;
+	uint8_t key[16];
+
+	be64_put(key, incarnation);
+	be64_put(key + 8, size);
+	buf_put_u64(&row, at_s);
+	buf_put_bytes(&row, span_str("note"));
+	put_row(t, DB_CHECKPOINTS, span_of(key, sizeof(key)), buf_span(&row));
+	buf_done(&row);
+}
+
 static void the_last_checkpoint_is_the_one_of_most_records(void **st)
 {
 	struct tmpadmin *t = *st;
-	uint8_t key[8];
 	struct health h;
 
-	be64_put(key, 300);
-	put_row(t, DB_CHECKPOINTS, span_of(key, sizeof(key)), span_str("note"));
-	be64_put(key, 20);
-	put_row(t, DB_CHECKPOINTS, span_of(key, sizeof(key)), span_str("note"));
+	put_checkpoint(t, 0, 300, 1000);
+	put_checkpoint(t, 0, 20, 2000);
 	h = health_of(t);
 	assert_true(h.has_checkpoint);
 	assert_int_equal(h.checkpoint_size, 300);
+	assert_int_equal(h.checkpoint_at_s, 1000);
+	health_done(&h);
+	put_checkpoint(t, 1, 40, 3000);        /* the log began anew */
+	h = health_of(t);
+	assert_int_equal(h.checkpoint_size, 40);
+	assert_int_equal(h.checkpoint_at_s, 3000);
 	health_done(&h);
 }
 

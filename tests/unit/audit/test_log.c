@@ -179,30 +179,79 @@ static void a_record_that_cannot_be_a_line_takes_no_seq(void **state)
 static void a_pruned_log_keeps_counting(void **state)
 {
 	struct audit_record r = record_of("demo", "track_order", REASON_NONE, 1000);
-	uint8_t next[8];
+	struct txn *t = txn_write(*state, ENV_LEDGER);
+	uint64_t next = 0;
 
-	be64_put(next, 4711);
-	put_row(*state, DB_LEDGER_META, span_str("next_seq"), (const char *)next, sizeof(next));
-	assert_int_equal(size_of_log(*state), 4711);
-	append(*state, &r, 4711);
-	append(*state, &r, 4712);
+	for (size_t i = 0; i < AUDIT_BUNDLE; i++)
+		assert_int_equal(audit_append(t, &r, NULL), RC_OK);
+	assert_int_equal(audit_prune(t, 0, AUDIT_BUNDLE, AUDIT_BUNDLE, &next), RC_OK);
+	assert_int_equal(txn_count(t, DB_RECORDS), 0);
+	assert_int_equal(txn_end(t), RC_OK);
+	assert_int_equal(size_of_log(*state), AUDIT_BUNDLE);
+	append(*state, &r, AUDIT_BUNDLE);
+	append(*state, &r, AUDIT_BUNDLE + 1);
+}
+
+/* Neither a size nor a seq is ever made of it. */
+static void assert_stops_the_log(struct store *st)
+{
+	struct audit_record r = record_of("demo", "track_order", REASON_NONE, 1000);
+	struct txn *t = txn_write(st, ENV_LEDGER);
+	uint64_t seq = 99;
+
+	assert_int_equal(audit_append(t, &r, &seq), RC_CORRUPT);
+	assert_int_equal(seq, 99);
+	txn_abort(t);
+	t = txn_read(st, ENV_LEDGER);
+	assert_int_equal(audit_size(t), 0);
+	assert_int_equal(txn_rc(t), RC_CORRUPT);
+	txn_abort(t);
 }
 
 static void a_key_of_another_length_stops_the_log(void **state)
 {
-	struct audit_record r = record_of("demo", "track_order", REASON_NONE, 1000);
 	struct audit_filter all = { .site = NULL };
 	struct seen s = { .count = 0 };
-	uint64_t from = 0, seq = 99;
-	struct txn *t;
+	uint64_t from = 0;
 	bool end;
 
 	put_row(*state, DB_RECORDS, span_of("\xff\xff\xff", 3), "{}", 2);
-	t = txn_write(*state, ENV_LEDGER);
-	assert_int_equal(audit_append(t, &r, &seq), RC_CORRUPT);
-	txn_abort(t);
+	assert_stops_the_log(*state);
 	assert_int_equal(scan(*state, &all, &from, 10, &s, &end), RC_CORRUPT);
 	assert_int_equal(s.count, 0);
+}
+
+/* After it no seq could follow: the log must not begin again at 0. */
+static void a_last_seq_beyond_all_stops_the_log(void **state)
+{
+	static const uint64_t beyond[] = { INT64_MAX, (uint64_t)INT64_MAX + 1, UINT64_MAX - 1, UINT64_MAX };
+
+	fill(*state);
+	for (size_t i = 0; i < ARRAY_LEN(beyond); i++) {
+		struct txn *t;
+		uint8_t key[8];
+
+		put_line(*state, beyond[i], "{}");
+		assert_stops_the_log(*state);
+		be64_put(key, beyond[i]);
+		t = txn_write(*state, ENV_LEDGER);
+		assert_true(txn_del(t, DB_RECORDS, span_of(key, sizeof(key))));
+		assert_int_equal(txn_end(t), RC_OK);
+	}
+	assert_int_equal(size_of_log(*state), 6);
+}
+
+static void a_kept_size_that_is_none_stops_the_log(void **state)
+{
+	static const struct span rows[] = {
+		{ "", 0 }, { "\0\0\0\0\0\0\0", 7 }, { "\0\0\0\0\0\0\0\0\0", 9 },
+		{ "\x80\0\0\0\0\0\0\0", 8 }, { "\xff\xff\xff\xff\xff\xff\xff\xff", 8 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		put_row(*state, DB_LEDGER_META, span_str("next_seq"), rows[i].data, rows[i].size);
+		assert_stops_the_log(*state);
+	}
 }
 
 static void an_empty_log_is_at_its_end(void **state)
@@ -278,7 +327,7 @@ static void the_caller_may_stop_and_go_on(void **state)
 static void lines_that_do_not_parse_are_shown_without_record(void **state)
 {
 	static const char *const lines[] = {
-		"not json \"site\":\"demo\"", "[\"site\",\"demo\"]", "{\"site\":\"demo\",\"site\":\"demo\"}",
+		"not json \"site\":\"demo\"", "[\"site\",\"demo\"]", "{\"site\":\"demo\",\"site\":\"demo\",\"time\":7}",
 		"{\"site\":\"demo\",\"time\":\"soon\",\"seq\":3}",
 	};
 	struct audit_filter all = { .site = NULL }, demo = { .site = "demo", .since = 1 };
@@ -291,7 +340,9 @@ static void lines_that_do_not_parse_are_shown_without_record(void **state)
 	assert_int_equal(scan(*state, &all, &from, 1000, &s, &end), RC_OK);
 	assert_int_equal(s.count, 4);
 	assert_int_equal(s.without_record, 3);
-	assert_found(*state, &demo, "0 2 ");
+	assert_found(*state, &demo, "2 ");
+	demo.until = 7;
+	assert_found(*state, &demo, "");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -305,6 +356,8 @@ int main(void)
 		TEST(a_record_that_cannot_be_a_line_takes_no_seq),
 		TEST(a_pruned_log_keeps_counting),
 		TEST(a_key_of_another_length_stops_the_log),
+		TEST(a_last_seq_beyond_all_stops_the_log),
+		TEST(a_kept_size_that_is_none_stops_the_log),
 		TEST(an_empty_log_is_at_its_end),
 		TEST(filters_choose_by_member),
 		TEST(a_word_in_a_text_is_not_a_member),

@@ -302,7 +302,7 @@ static void the_caller_may_stop_and_go_on_backwards(void **state)
 static void lines_that_do_not_parse_come_without_record_either_way(void **state)
 {
 	static const char *const lines[] = {
-		"not json \"site\":\"demo\"", "[\"site\",\"demo\"]", "{\"site\":\"demo\",\"site\":\"demo\"}",
+		"not json \"site\":\"demo\"", "[\"site\",\"demo\"]", "{\"site\":\"demo\",\"site\":\"demo\",\"time\":7}",
 		"{\"site\":\"demo\",\"time\":\"soon\"}", "", "{\"remote\":\"203.0.113.0/24\"",
 		"{\"remote\":[\"203.0.113.0/24\"]}",
 		"\x1b[2J", "{\"site\":\"demo\"}",
@@ -312,7 +312,9 @@ static void lines_that_do_not_parse_come_without_record_either_way(void **state)
 		put_line(*state, i, lines[i]);
 	assert_back(*state, &all, UINT64_MAX, "8 7 6 5 4 3 2 1 0 ");
 	assert_back(*state, &(struct audit_filter){ .site = "demo" }, UINT64_MAX, "8 3 2 0 ");
-	assert_back(*state, &(struct audit_filter){ .site = "demo", .since = 1 }, UINT64_MAX, "2 0 ");
+	assert_back(*state, &(struct audit_filter){ .site = "demo", .since = 1 }, UINT64_MAX, "2 ");
+	assert_back(*state, &(struct audit_filter){ .site = "demo", .until = 8 }, UINT64_MAX, "2 ");
+	assert_back(*state, &(struct audit_filter){ .site = "demo", .since = 8 }, UINT64_MAX, "");
 	assert_back(*state, &(struct audit_filter){ .remote = "203.0.113.0/24" }, UINT64_MAX, "5 ");
 }
 

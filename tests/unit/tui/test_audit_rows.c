@@ -164,7 +164,7 @@ static void a_record_from_a_stranger_becomes_a_row_or_an_empty_one(void **state)
 		"{\"time\":-1,\"detail\":7,\"subject\":\"\"}",
 		"{}",
 	};
-	struct audit_row row;
+	struct record_row row;
 	char *longest = malloc(9000);
 
 	(void)state;
@@ -172,7 +172,7 @@ static void a_record_from_a_stranger_becomes_a_row_or_an_empty_one(void **state)
 		json_t *record;
 
 		assert_int_equal(json_strict(span_str(lines[i]), 8, &record, NULL), RC_OK);
-		audit_row_fill(&row, 3, record);
+		record_row_fill(&row, 3, record);
 		assert_int_equal(row.seq, 3);
 		assert_int_equal(row.time_us, 0);
 		assert_int_equal(row.count, 0);
@@ -181,7 +181,7 @@ static void a_record_from_a_stranger_becomes_a_row_or_an_empty_one(void **state)
 		assert_false(row.broken);
 		json_decref(record);
 	}
-	audit_row_fill(&row, 4, NULL);
+	record_row_fill(&row, 4, NULL);
 	assert_true(row.broken);
 
 	assert_non_null(longest);
@@ -191,7 +191,7 @@ static void a_record_from_a_stranger_becomes_a_row_or_an_empty_one(void **state)
 	longest[8997] = '\0';
 	json_t *record = json_pack("{ssss}", "site", longest, "reason", longest);
 	assert_non_null(record);
-	audit_row_fill(&row, 5, record);
+	record_row_fill(&row, 5, record);
 	assert_true(utf8_valid(span_str(row.site)));
 	assert_true(utf8_valid(span_str(row.reason)));
 	assert_int_equal(strlen(row.site), 63);

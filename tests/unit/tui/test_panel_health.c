@@ -238,7 +238,8 @@ static void records_checkpoint_readers_and_versions_are_there(void **state)
 	assert_shows(p, "Data        /srv/\\x1b[2Jpostern");
 	p->health.has_checkpoint = true;
 	p->health.checkpoint_size = 1200;
-	assert_shows(p, "covers 1,200 of 1,204 records");
+	p->health.checkpoint_at_s = p->health.now_s - 720;
+	assert_shows(p, "covers 1,200 of 1,204 records; age: 12 min");
 	assert_hides(p, "none yet");
 	panel_done(p);
 }

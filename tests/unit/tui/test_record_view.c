@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "console/tui/console.h"
 #include "tests/lib/tmpadmin.h"
+#include "tests/lib/tmplog.h"
 
 #include <locale.h>
 #include <stdlib.h>
@@ -50,12 +51,8 @@ static int teardown(void **state)
 static enum rc append_line(struct txn *ledger, void *arg)
 {
 	struct fixture *f = arg;
-	uint8_t key[8];
 
-	f->seq = audit_size(ledger);
-	be64_put(key, f->seq);
-	txn_put(ledger, DB_RECORDS, span_of(key, sizeof(key)), f->line);
-	return txn_rc(ledger);
+	return tmplog_add(ledger, f->line, &f->seq);
 }
 
 static enum rc append_with_identity(struct txn *ledger, void *arg)

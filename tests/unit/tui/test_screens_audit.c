@@ -19,10 +19,10 @@ static struct audit_panel *audit_of(struct console *c)
 
 static void add_record(struct audit_panel *p, uint64_t seq, const char *text)
 {
-	struct audit_row *row = &p->rows.row[p->rows.count++];
+	struct record_row *row = &p->rows.row[p->rows.count++];
 	json_t *record = golden_json(text);
 
-	audit_row_fill(row, seq, record);
+	record_row_fill(row, seq, record);
 	json_decref(record);
 	row->time_us = (GOLDEN_NOW - 600 + seq % 600) * 1000000;
 	p->list.count = p->rows.count;
@@ -88,7 +88,7 @@ static void hostile(struct console *c)
 	                 "'site':'\\u65e5\\u672c\\u8a9e\\u306e\\u30b5\\u30a4\\u30c8','count':9223372036854775807}");
 	add_record(p, 3, "{'event':'e\\u0301\\u0302\\u0303','outcome':'done','action':'\\u0301'}");
 	p->rows.row[3].time_us = UINT64_MAX;
-	audit_row_fill(&p->rows.row[p->rows.count++], UINT64_MAX, NULL);
+	record_row_fill(&p->rows.row[p->rows.count++], UINT64_MAX, NULL);
 	p->list.count = p->rows.count;
 }
 

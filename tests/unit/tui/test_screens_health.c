@@ -25,7 +25,7 @@ static struct health_panel *all_is_well(struct console *c)
 		.space = { UINT64_C(3650722201), UINT64_C(274877906944) }, .vault_bytes = 12 << 20, .records = 1204551,
 		.records_1h = 1204, .records_24h = 28112, .seconds_left = UINT64_C(412) * 86400,
 		.vault_readers = { 10, 126, 0 }, .ledger_readers = { 11, 126, 2 }, .has_checkpoint = true,
-		.checkpoint_size = 1204000, .warnings = json_array(),
+		.checkpoint_size = 1204000, .checkpoint_at_s = GOLDEN_NOW - 720, .warnings = json_array(),
 	};
 	return p;
 }
