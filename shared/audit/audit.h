@@ -129,6 +129,7 @@ void budget_free(struct budget *b);
 bool budget_admit(struct budget *b, const char *site, const char *source, uint64_t now_us);
 /* Counts r into its fold of (site, source). A table slot that must make room hands its old fold out: true, *ret_evicted
  * to be written; or adds it to the fold of its site, which bounds the records of any flood (budget.c says by how much).
+ * ret_evicted NULL: nothing may be written now, it goes to the fold of its site.
  * To put back a fold that could not be written, call this with it and its remote as source. */
 bool budget_fold(struct budget *b, const char *source, const struct audit_record *r, struct audit_record *ret_evicted);
 /* Folds ready to be written (they gather for 10 s; all when flush), at most max: as records with count, first, last.

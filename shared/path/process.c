@@ -125,6 +125,9 @@ static void write_folds(struct path *p, bool flush)
 	struct audit_record due[FOLDS_PER_TICK];
 	size_t count;
 
+	/* past the strangers' share counts stay in the table until there is room, or the worker stops */
+	if (!flush && !path_space_left(p, AUDIT_STRANGER))
+		return;
 	do {
 		count = budget_due(p->budget, clock_us(), flush, due, FOLDS_PER_TICK);
 		for (size_t i = 0; i < count; i++)

@@ -87,7 +87,7 @@ static void fold(struct exchange *x)
 	char source[REMOTE_MAX];
 
 	audit_source(source, x->in.remote);
-	if (budget_fold(x->path->budget, source, &x->record, &evicted))
+	if (budget_fold(x->path->budget, source, &x->record, path_space_left(x->path, AUDIT_STRANGER) ? &evicted : NULL))
 		record_queue(x->path, &evicted, NULL, NULL);
 	atomic_fetch_add(&x->path->metrics.folded, 1);
 }
