@@ -233,6 +233,7 @@ def test_a_closed_secret_is_in_no_memory(data, site, dump):
         assert copies(dump(c), secret[11:51]) == {}
 
 
+@pytest.mark.slow
 def test_a_secret_whose_time_is_over_is_in_no_memory(data, site, dump):
     shim = Shim(data, "clock")
     with start(data, env=shim.env) as c:
