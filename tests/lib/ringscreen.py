@@ -9,7 +9,6 @@ from lib.programs import wait_until
 KID = re.compile(r"k_[a-z2-7]{8}")
 SECRET = re.compile(r"postern_sk_[0-9A-Za-z]{49}")
 SLOT = re.compile(r"^\s+[1-3] +\S+ +(active|retiring) +(k_[a-z2-7]{8})", re.M)
-TOMBSTONE = re.compile(r"^\s+x retired +(k_[a-z2-7]{8})", re.M)
 OPEN = re.compile(r"[┌+][─-] (?:Create a key|Rotate k_\w{8}|Retire k_\w{8}|Keep k_\w{8}) of ")
 TITLES = {"create": "Create a key of ", "rotate": "Rotate {} of ", "retire": "Retire {} of ", "keep": "Keep {} of "}
 LETTERS = {"create": "c", "rotate": "r", "retire": "t", "keep": "u"}
@@ -79,8 +78,10 @@ class RingScreen:
         return True
 
     def _opened(self, title):
+        """The dialog, to its last line, which says what the keys do; or a message in its place."""
         rows = self.screen.screen()
-        return rows if title in "\n".join(rows) or message(rows) else None
+        text = "\n".join(rows)
+        return rows if (title in text and "Tab moves" in text) or (not OPEN.search(text) and message(rows)) else None
 
     def _type_name(self, rows):
         if "type the site's id" in "\n".join(rows):
