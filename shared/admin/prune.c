@@ -191,7 +191,7 @@ static enum rc flush(int fd, struct buf *out, struct why *why)
 static enum rc archive_lines(struct prune *p, struct buf *out, struct why *why)
 {
 	struct lines l = { .at = p->from, .end = p->to.size, .before_us = UINT64_MAX, .out = out };
-	struct tree_hash was, is;
+	struct tree_hash was = { { 0 } }, is = { { 0 } };
 	enum rc rc = RC_OK;
 
 	while (rc == RC_OK && !l.gap && l.at.size < l.end)

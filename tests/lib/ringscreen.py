@@ -28,7 +28,7 @@ def message(rows):
 
 
 class RingScreen:
-    """Of a Console or Tmux that shows the keys of site, a Site."""
+    """Of a Console that shows the keys of site, a Site."""
 
     def __init__(self, screen, site):
         self.screen, self.site = screen, site
