@@ -2,7 +2,8 @@
  *
  * It is made as who called; after that root is no longer root and could not remove it from root's own directory. So a
  * guard, a child that still may, holds the other end of a pipe: it leaves the file alone if it reads a byte, and
- * removes it if the pipe ends without one, be it that the key was not made or that this process died. */
+ * removes it if the pipe ends without one, be it that the key was not made or that this process died. One killed
+ * before it has its guard leaves an empty file: the key comes later. */
 #include "console/cli/cli.h"
 
 #include <errno.h>

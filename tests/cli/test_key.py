@@ -1,6 +1,7 @@
 """postern key: the life of a key, and where its secret goes."""
 import json
 import os
+import pathlib
 import re
 import stat
 import subprocess
@@ -78,11 +79,17 @@ def test_secret_file_is_gone_where_no_key_was_made(acme, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def child_of(run):
+    """Whether the process has a child: subprocess gives run.pid to nobody else before it is waited for."""
+    return pathlib.Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text(encoding="ascii")
+
+
 def test_secret_file_is_gone_when_the_command_is_killed(acme, tmp_path):
     with HeldLedger(acme.data):
         run = subprocess.Popen([program("postern"), "key", "create", "acme", "--secret-file", str(tmp_path / "s"), "--data",
                                 str(acme.data.path)], env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        wait_until((tmp_path / "s").exists, "the file to be made")
+        wait_until(lambda: child_of(run), "the guard of the file")
+        assert (tmp_path / "s").exists()
         run.kill()
         run.communicate()
         wait_until(lambda: not (tmp_path / "s").exists(), "the guard to remove it")
