@@ -319,4 +319,21 @@ struct health {
 enum rc admin_health(struct admin *a, struct health *ret, struct why *why) MUST_CHECK;
 void    health_done(struct health *h);
 
+/* ---- findings: what a check found, for doctor ---- */
+
+/* OK: as it should be. WARNING: it works, but. WRONG: it does not, or is unsafe. SKIPPED: it could not be looked at. */
+enum finding_state { FINDING_OK, FINDING_WARNING, FINDING_WRONG, FINDING_SKIPPED, FINDING_STATES };
+struct findings {
+	json_t *list;                          /* of {"check","state","says","mend"}: mend only where there is something to mend; owned */
+	size_t count[FINDING_STATES];
+	bool failed;                           /* out of memory: the list is not whole */
+};
+bool findings_init(struct findings *f) MUST_CHECK;     /* false: out of memory */
+void findings_done(struct findings *f);
+/* check: a stable name such as "master_key"; mend: what to do, an imperative sentence, or NULL. Outside text only through
+ * text_show(). Returns nothing: f->failed is looked at once, at the end. */
+void finding_add(struct findings *f, const char *check, enum finding_state state, const char *mend, const char *fmt, ...)
+	PRINTF_LIKE(5, 6);
+const char *finding_state_name(enum finding_state state);      /* static */
+
 #endif
