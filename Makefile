@@ -117,7 +117,7 @@ check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and t
 	@$(MAKE) --no-print-directory check-trees
 	@scripts/run-tests $(checks)
 
-check-all:	## make check, the tests marked slow, clang's build, unit tests under valgrind
+check-all:	## make check in both trees whole, the tests marked slow, clang's build and clang-tidy, unit tests under valgrind
 	@scripts/install-deps --all
 	@$(MAKE) --no-print-directory check-trees
 	@$(MAKE) --no-print-directory WERROR=1 CC=clang SAN= all units

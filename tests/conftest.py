@@ -8,6 +8,7 @@ import pytest
 sys.dont_write_bytecode = True
 from lib.datadir import DataDir          # noqa: E402
 from lib.lighttpd import Lighttpd        # noqa: E402
+from lib.programs import SANITIZED       # noqa: E402
 from lib.worker import Worker            # noqa: E402
 
 LIMIT_SECONDS = 60
@@ -16,9 +17,13 @@ LIMIT_SECONDS = 60
 def pytest_collection_modifyitems(items):
     if os.environ.get("POSTERN_SLOW") == "1":
         return
+    here = "sanitized" if SANITIZED else "plain"
     for item in items:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="slow: make check-all runs it"))
+        tree = item.get_closest_marker("tree")
+        if tree and tree.args[0] != here:
+            item.add_marker(pytest.mark.skip(reason=f"the {tree.args[0]} tree runs it; make check-all both"))
 
 
 @pytest.hookimpl(hookwrapper=True)

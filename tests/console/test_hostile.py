@@ -17,8 +17,7 @@ from lib.ringscreen import RingScreen
 from lib.terminal import Console
 from lib.worker import Worker
 
-pytestmark = pytest.mark.skipif(not SANITIZED and os.environ.get("POSTERN_SLOW") != "1",
-                                reason="the sanitizers' tree runs it; make check-all both")
+pytestmark = pytest.mark.tree("sanitized")
 
 # What a terminal would obey, or draw where it does not belong. None of the sequences is one that the console uses itself.
 EVIL = [

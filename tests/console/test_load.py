@@ -13,6 +13,8 @@ from lib.rawdb import RawDb
 from lib.terminal import Console
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("plain")
+
 FLOOD = 20_000 if SANITIZED else 100_000
 BATCH = 500
 RATE = 10_000                          # records a second

@@ -20,6 +20,8 @@ from lib.ringscreen import SECRET
 from lib.terminal import KEYS, Console
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("sanitized")
+
 SECONDS = 300 if os.environ.get("POSTERN_SLOW") == "1" else 10
 SITE = "a-site-whose-name-is-not-typed-by-chance"
 MEMORY_GROWS_KIB = 32 * 1024

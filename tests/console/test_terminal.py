@@ -304,7 +304,7 @@ def test_ascii_where_nothing_else_is_known(data, options, env):
                                  {"LC_ALL": "", "LC_CTYPE": "C.UTF-8", "LANG": "C"}])
 def test_characters_of_a_language_that_is_not_installed(data, env):
     with start(data, env=env) as c:
-        assert "─" in "\n".join(c.screen())
+        c.wait_for("─")
 
 
 @pytest.mark.parametrize("lines,columns", [("10", "300"), ("1000000", "1000000")])

@@ -13,8 +13,7 @@ from lib.programs import SANITIZED, environment, program, wait_until
 from lib.ringscreen import TIMES, RingScreen
 from lib.terminal import Console
 
-pytestmark = pytest.mark.skipif(SANITIZED and os.environ.get("POSTERN_SLOW") != "1",
-                                reason="the tree as it ships runs it; make check-all both")
+pytestmark = pytest.mark.tree("plain")
 
 SEES_SECONDS = 10 if SANITIZED else 1
 STEPS = 40 if SANITIZED else 120

@@ -1,19 +1,17 @@
 """A day under a flood of blocked tokens from many sources, in jumps of the wall clock: strangers write what their budget and
 their share of the space allow, and a verified visitor's actions work after every jump. What a flood without a pause may write
 in a day is tests/unit/audit/test_flood.c's."""
-import os
 import time
 
 import pytest
 
 from lib import notes
 from lib.fastcgi import Connection, environ
-from lib.programs import BUILD, SANITIZED, wait_until
+from lib.programs import BUILD, wait_until
 from lib.shim import Shim
 from lib.worker import Worker
 
-pytestmark = pytest.mark.skipif(SANITIZED and os.environ.get("POSTERN_SLOW") != "1",
-                                reason="the tree as it ships runs it; make check-all both")
+pytestmark = pytest.mark.tree("plain")
 
 DAY, JUMP = 86400, 1800
 SOURCES, REQUESTS = 5000, 160           # each jump's requests are from the next sources

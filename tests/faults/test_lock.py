@@ -10,6 +10,8 @@ from lib import notes
 from lib.programs import ROOT, SANITIZED, environment, program, wait_until
 from lib.worker import STOP_SECONDS, Worker
 
+pytestmark = pytest.mark.tree("plain")
+
 WITHDRAWN_SECONDS = 2.0
 # Takes the lock, says so, stops itself; once continued it lets go and ends.
 HOLDER = """

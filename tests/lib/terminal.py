@@ -72,13 +72,19 @@ class Looking:
         def look():
             rows = self.screen()
             if condition(rows):
-                return rows
+                whole = self.whole_screen()
+                return whole if condition(whole) else rows
             assert self.alive(), f"the console ended while waiting for {what}:\n{self.said()}"
             return None
         try:
             return wait_until(look, what, seconds)
         except AssertionError as e:
             raise AssertionError(f"{e}\n" + "\n".join(self.screen())) from None
+
+
+    def whole_screen(self):
+        """As screen(), but not amid a drawing, where that can be known."""
+        return self.screen()
 
 
 class Stream(pyte.ByteStream):
@@ -192,6 +198,18 @@ class Console(Looking):
         while self.read():
             pass
         return list(self.model.display)
+
+    def whole_screen(self):
+        """What is drawn once the program waits again: what it sends is read in pieces, and a piece may end amid a drawing."""
+        end = time.monotonic() + 1              # one that never rests is looked at as it is
+        while time.monotonic() < end and self.alive():
+            resting = self._state() in "ST"
+            if not self.read(0 if resting else 0.002) and resting:
+                break
+        return self.screen()
+
+    def _state(self):
+        return Path(f"/proc/{self.pid}/stat").read_text("ascii", "replace").rpartition(")")[2].split()[0]
 
     def cursor(self):
         self.screen()
