@@ -164,6 +164,23 @@ size_t text_clean(char *out, size_t room, struct span in)
 	return kept;
 }
 
+bool text_fits_header(struct span in)
+{
+	const uint8_t *begin = in.data, *at = begin;
+	const uint8_t *end = at ? at + in.size : NULL;
+	bool white = false;            /* the last character so far */
+
+	while (at < end) {
+		bool first = at == begin;
+		uint32_t cp = utf8_next(&at, end);
+
+		white = text_is_white(cp);
+		if (cp == UTF8_BAD || text_is_control(cp) || (first && white))
+			return false;
+	}
+	return !white;
+}
+
 char ascii_lower(char c)
 {
 	return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
