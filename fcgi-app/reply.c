@@ -24,6 +24,7 @@ static const struct { int status; const char *line; } status_lines[] = {
 	{ 413, "Status: 413 Content Too Large\r\n" },
 	{ 415, "Status: 415 Unsupported Media Type\r\n" },
 	{ 429, "Status: 429 Too Many Requests\r\n" },
+	{ 500, "Status: 500 Internal Server Error\r\n" },
 	{ 502, "Status: 502 Bad Gateway\r\n" },
 	{ 503, "Status: 503 Service Unavailable\r\n" },
 	{ 504, "Status: 504 Gateway Timeout\r\n" },

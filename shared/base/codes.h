@@ -82,6 +82,7 @@ enum rc {
 	X(BODY_TOO_LARGE,	"body_too_large",	413,	"The body is larger than 64 KiB.") \
 	X(MEDIA_TYPE,		"media_type",		415,	"The body must be application/json.") \
 	X(RATE_LIMITED,		"rate_limited",		429,	"Too many requests from here; try again later.") \
+	X(SITE_NOT_SET,		"site_not_set",		500,	"The guard here is set up wrongly: POSTERN_SITE must name one site that exists, and POSTERN_ROLE say authorizer.") \
 	X(UPSTREAM_FAILED,	"upstream_failed",	502,	"The system behind this action failed.") \
 	X(UPSTREAM_TIMEOUT,	"upstream_timeout",	504,	"The system behind this action did not answer in time.") \
 	X(AUDIT_UNAVAILABLE,	"audit_unavailable",	503,	"The action was not run: it could not be recorded.") \
