@@ -2,7 +2,7 @@
 #include "path/path-private.h"
 
 static const char *const endpoint_names[ENDPOINTS_COUNTED] = {
-	"identity", "actions", "action", "health", "metrics", "preflight", "none",
+	"identity", "actions", "action", "authorizer", "health", "metrics", "preflight", "none",
 };
 
 void metrics_count(struct path *p, const struct exchange *x)

@@ -51,7 +51,7 @@ void catalogues_done(struct catalogues *c);
 
 /* ---- metrics.c ---- */
 
-#define ENDPOINTS_COUNTED 7
+#define ENDPOINTS_COUNTED 8
 struct metrics {
 	atomic_ulong requests[ENDPOINTS_COUNTED];
 	atomic_ulong decisions[3][REASON_COUNT];     /* by decision and exact reason */

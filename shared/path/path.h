@@ -72,23 +72,27 @@ struct exchange;
 
 /* An endpoint names the last step it needs; audit and reply always run. */
 struct endpoint {
-	const char *name;              /* for metrics: identity actions action health metrics preflight none */
+	const char *name;              /* for metrics: identity actions action authorizer health metrics preflight none */
 	enum path_step last;
 	bool runs_action;              /* the gate step looks the action up and reads the body */
 	bool needs_catalogue;          /* the gate step loads the site's actions */
-	void (*answer)(struct exchange *x);    /* writes the body of a success into x->out */
+	bool guards;                   /* something that is not Postern's: the site is the pinned one, whatever the route, and only
+	                                * a verified visitor passes, whose identity the answer's headers can carry */
+	void (*answer)(struct exchange *x);    /* writes the body (or headers) of a success into x->out */
 };
 extern const struct endpoint path_endpoint_action;     /* POST .../actions/{action}: shared by the worker and the command line */
 extern const struct endpoint path_endpoint_preflight;  /* OPTIONS: 204, CORS headers, no token looked at */
 
 struct request {                       /* all spans borrowed until the answer is out */
 	const struct endpoint *endpoint;
-	enum reason early;             /* what routing found: NONE, NOT_FOUND (no such route), METHOD_NOT_ALLOWED, BODY_TOO_LARGE, OVERLOADED */
+	enum reason early;             /* what routing found: NONE, NOT_FOUND (no such route), METHOD_NOT_ALLOWED, BODY_TOO_LARGE, OVERLOADED,
+	                                * SITE_NOT_SET (a guard that is set up wrongly) */
 	const char *allow;             /* static: the methods, with METHOD_NOT_ALLOWED and a preflight */
 	bool head;                     /* HEAD: answered as GET, the body is not sent */
 	struct span site, action;      /* from the route; as they stood there */
 	size_t site_pin_count;         /* POSTERN_SITE among the request's parameters: how many, and the first */
 	struct span site_pin;
+	bool anonymous_allowed;        /* a guard lets visitors without a token pass too */
 	size_t authorization_count;    /* HTTP_AUTHORIZATION parameters, and the first */
 	struct span authorization;
 	bool has_origin;

@@ -83,26 +83,50 @@ static enum reason check_gate(struct exchange *x)
 	return gate_check(&x->identity, x->action->access, x->view->site.plan);
 }
 
+/* What a guard stands before is personal, or public where it says so; the plan is about actions alone. */
+static enum reason check_guard(struct exchange *x)
+{
+	return gate_check(&x->identity, x->in.anonymous_allowed ? ACCESS_PUBLIC : ACCESS_PERSONAL, PLAN_PRO);
+}
+
+/* Whoever reads a header cuts it at a line's end and strips it: " 1001" would arrive as user 1001. */
+static enum reason check_headers(struct exchange *x)
+{
+	const struct identity *who = &x->identity;
+
+	return text_fits_header(span_str(who->email)) && text_fits_header(span_str(who->user_id)) ? REASON_NONE
+		: REASON_IDENTITY_INCOMPLETE;
+}
+
+/* Kinds of endpoints, as one needs more than another or something else. */
+enum { PLAIN = 1, CATALOGUE = 2, ACTION = 4, GUARD = 8 };
+
 static const struct {
 	const char *name;
-	enum { EVERY, CATALOGUE, ACTION } for_endpoints;
+	unsigned for_endpoints;
 	enum reason (*check)(struct exchange *x);
 } checks[] = {
-	{ "action",       CATALOGUE, find_action        },
-	{ "media type",   ACTION,    check_media_type   },
-	{ "body",         ACTION,    read_body          },
-	{ "conversation", ACTION,    check_conversation },
-	{ "origin",       EVERY,     check_origin       },
-	{ "gate",         ACTION,    check_gate         },
+	{ "action",       CATALOGUE | ACTION,                 find_action        },
+	{ "media type",   ACTION,                             check_media_type   },
+	{ "body",         ACTION,                             read_body          },
+	{ "conversation", ACTION,                             check_conversation },
+	{ "origin",       PLAIN | CATALOGUE | ACTION | GUARD, check_origin       },
+	{ "gate",         ACTION,                             check_gate         },
+	{ "guard",        GUARD,                              check_guard        },
+	{ "headers",      GUARD,                              check_headers      },
 };
+
+static unsigned kind_of(const struct endpoint *e)
+{
+	return e->runs_action ? ACTION : e->needs_catalogue ? CATALOGUE : e->guards ? GUARD : PLAIN;
+}
 
 enum step_result step_gate(struct exchange *x)
 {
-	const struct endpoint *e = x->in.endpoint;
-	int kind = e->runs_action ? ACTION : e->needs_catalogue ? CATALOGUE : EVERY;
+	unsigned kind = kind_of(x->in.endpoint);
 
 	for (size_t i = 0; i < ARRAY_LEN(checks) && x->reason == REASON_NONE; i++)
-		if ((int)checks[i].for_endpoints <= kind)
+		if (checks[i].for_endpoints & kind)
 			x->reason = checks[i].check(x);
 	return STEP_NEXT;
 }

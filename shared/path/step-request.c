@@ -15,6 +15,15 @@ static bool pinned_elsewhere(const struct exchange *x)
 	return env[0] && !span_is(in->site, env);
 }
 
+/* A guard's request names no site by itself: the pin does, or nobody does. */
+static enum reason take_pinned(struct exchange *x)
+{
+	struct request *in = &x->in;
+
+	in->site = in->site_pin_count ? in->site_pin : span_str(x->path->pinned_site);
+	return in->site.size == 0 || pinned_elsewhere(x) ? REASON_SITE_NOT_SET : REASON_NONE;
+}
+
 static enum reason load_site(struct exchange *x)
 {
 	if (pinned_elsewhere(x))
@@ -25,12 +34,21 @@ static enum reason load_site(struct exchange *x)
 	return view_get(&x->thread->views, x->path->o.store, x->vault, x->in.site, &x->view);
 }
 
+static enum reason find_site(struct exchange *x)
+{
+	bool guards = x->in.endpoint->guards;
+	enum reason reason = guards ? take_pinned(x) : REASON_NONE;
+
+	if (reason != REASON_NONE || x->in.site.size == 0 || x->in.early == REASON_OVERLOADED)
+		return reason;
+	reason = load_site(x);
+	return guards && reason == REASON_SITE_UNKNOWN ? REASON_SITE_NOT_SET : reason;
+}
+
 enum step_result step_request(struct exchange *x)
 {
-	enum reason site = REASON_NONE;
+	enum reason site = find_site(x);
 
-	if (x->in.site.size && x->in.early != REASON_OVERLOADED)
-		site = load_site(x);
 	if (x->id[0] == '\0')
 		x->reason = REASON_OVERLOADED;          /* no randomness, no request id */
 	else
