@@ -7,7 +7,7 @@
 
 #define HEADER_SIZE 8
 enum { TYPE_BEGIN = 1, TYPE_ABORT = 2, TYPE_PARAMS = 4, TYPE_STDIN = 5 };
-#define ROLE_RESPONDER 1
+enum { ROLE_RESPONDER = 1, ROLE_AUTHORIZER = 2 };
 
 #define PADDING_AT 6                   /* the byte of a header that says how much padding follows */
 
@@ -89,10 +89,14 @@ static bool pairs_ended(const struct frame_pairs *p)
 
 static const char *see_begin(struct frame *f, const struct record *r, const unsigned char *content)
 {
+	int role;
+
 	if (r->content != 8 || r->id == 0)
 		return "a malformed begin";
-	if ((content[0] << 8 | content[1]) != ROLE_RESPONDER)
-		return "a role other than responder";
+	role = content[0] << 8 | content[1];
+	if (role != ROLE_RESPONDER && role != ROLE_AUTHORIZER)
+		return "a role other than responder and authorizer";
+	f->authorizer = role == ROLE_AUTHORIZER;
 	f->id = r->id;
 	f->expects = FRAME_PARAMS;
 	return NULL;
@@ -107,7 +111,7 @@ static const char *see_params(struct frame *f, const struct record *r, const uns
 		return "a malformed parameter";
 	if (r->content)
 		return NULL;
-	f->expects = FRAME_STDIN;
+	f->expects = f->authorizer ? FRAME_NO_STDIN : FRAME_STDIN;
 	return pairs_ended(&f->pairs) ? NULL : "parameters cut short";
 }
 
@@ -125,13 +129,22 @@ static const char *see_stdin(struct frame *f, const struct record *r, const unsi
 	return NULL;
 }
 
+static const char *see_no_stdin(struct frame *f, const struct record *r, const unsigned char *content)
+{
+	(void)r;
+	(void)content;
+	f->expects = FRAME_END;
+	return NULL;
+}
+
 static const struct {
 	uint8_t type;
 	const char *(*see)(struct frame *f, const struct record *r, const unsigned char *content);
 } expected[] = {
-	[FRAME_BEGIN]  = { TYPE_BEGIN,  see_begin  },
-	[FRAME_PARAMS] = { TYPE_PARAMS, see_params },
-	[FRAME_STDIN]  = { TYPE_STDIN,  see_stdin  },
+	[FRAME_BEGIN]    = { TYPE_BEGIN,  see_begin    },
+	[FRAME_PARAMS]   = { TYPE_PARAMS, see_params   },
+	[FRAME_STDIN]    = { TYPE_STDIN,  see_stdin    },
+	[FRAME_NO_STDIN] = { TYPE_STDIN,  see_no_stdin },
 };
 
 /* Judged by the header alone, before a byte of the content is waited for. */
@@ -147,6 +160,8 @@ static const char *header_fault(const struct frame *f, const struct record *r)
 		return "a record out of order";
 	if (f->expects != FRAME_BEGIN && r->id != f->id)
 		return "a second request inside the first";
+	if (f->expects == FRAME_NO_STDIN && r->content)
+		return "a body for an authorizer";
 	return NULL;
 }
 
@@ -176,6 +191,28 @@ static void unpad(const struct frame *f, const struct record *r, unsigned char *
 	cut_out(data, size, f->at + HEADER_SIZE + r->content, padding);
 }
 
+/* Is this the record that ends what the request before had no use for? */
+static bool is_late(const struct frame *f, const struct record *r)
+{
+	return f->late && f->expects == FRAME_BEGIN && r->version == 1 && r->type == TYPE_STDIN && r->id == f->late &&
+	       r->content == 0;
+}
+
+/* false: not all of it is there yet. */
+static bool skip_late(struct frame *f, const struct record *r, unsigned char *data, size_t *size)
+{
+	if (*size < r->whole)
+		return false;
+	cut_out(data, size, 0, r->whole);
+	f->late = 0;
+	return true;
+}
+
+struct frame frame_next(const struct frame *f)
+{
+	return (struct frame){ .late = f->expects == FRAME_NO_STDIN ? f->id : 0 };
+}
+
 enum frame_result frame_walk(struct frame *f, unsigned char *data, size_t *size)
 {
 	while (f->expects != FRAME_END) {
@@ -184,9 +221,16 @@ enum frame_result frame_walk(struct frame *f, unsigned char *data, size_t *size)
 
 		if (f->drop)
 			drop_some(f, data, size);
+		if (f->expects == FRAME_NO_STDIN && *size == f->at)
+			return FRAME_WHOLE;
 		if (f->drop || *size - f->at < HEADER_SIZE)
 			return FRAME_MORE;
 		r = record_at(data + f->at);
+		if (is_late(f, &r)) {
+			if (!skip_late(f, &r, data, size))
+				return FRAME_MORE;
+			continue;
+		}
 		if ((f->bad = header_fault(f, &r)) != NULL)
 			return FRAME_BAD;
 		/* A record that will be dropped is not waited for: it need not fit. */

@@ -1,7 +1,7 @@
 /* request.c -- from FastCGI parameters to a struct request, in one pass over them.
  *
  * Of the client's headers only these are read: Authorization, Origin, Host, Content-Type (design 8). Authorization and
- * POSTERN_SITE are counted, for two of them decide differently from one. */
+ * the server's POSTERN_ parameters are counted, for two of them decide differently from one. */
 #include "request.h"
 
 #include "route.h"
@@ -16,7 +16,7 @@
 
 enum parameter {
 	P_METHOD, P_PROTOCOL, P_PATH_INFO, P_SCRIPT_NAME, P_CONTENT_LENGTH, P_CONTENT_TYPE, P_REMOTE, P_AUTHORIZATION,
-	P_ORIGIN, P_HOST, P_SITE, P_METRICS, P_COUNT
+	P_ORIGIN, P_HOST, P_SITE, P_METRICS, P_ROLE, P_ANONYMOUS, P_COUNT
 };
 #define NAME(text) { text, sizeof(text) - 1 }
 static const struct span parameter_names[P_COUNT] = {
@@ -25,6 +25,7 @@ static const struct span parameter_names[P_COUNT] = {
 	[P_CONTENT_TYPE] = NAME("CONTENT_TYPE"), [P_REMOTE] = NAME("REMOTE_ADDR"),
 	[P_AUTHORIZATION] = NAME("HTTP_AUTHORIZATION"), [P_ORIGIN] = NAME("HTTP_ORIGIN"),
 	[P_HOST] = NAME("HTTP_HOST"), [P_SITE] = NAME("POSTERN_SITE"), [P_METRICS] = NAME("POSTERN_METRICS"),
+	[P_ROLE] = NAME("POSTERN_ROLE"), [P_ANONYMOUS] = NAME("POSTERN_ANONYMOUS"),
 };
 struct parameters { struct { size_t count; struct span first; } p[P_COUNT]; };
 
@@ -169,13 +170,22 @@ static const char *accept_from(struct inbound *in, struct feed *f)
 	return FCGX_GetError(in->fcgi->in) ? "libfcgi could not read it" : NULL;
 }
 
-static void fill(struct request *ret, const struct parameters *ps)
+/* There once, with exactly this value? */
+static bool says(const struct parameters *ps, enum parameter which, const char *value)
+{
+	return ps->p[which].count == 1 && span_is(ps->p[which].first, value);
+}
+
+static void fill(struct request *ret, const struct frame *frame, const struct parameters *ps)
 {
 	struct target target = {
 		.method = ps->p[P_METHOD].first,
 		.path_info = ps->p[P_PATH_INFO].first,
 		.script_name = ps->p[P_SCRIPT_NAME].first,
-		.metrics = ps->p[P_METRICS].count == 1 && span_is(ps->p[P_METRICS].first, "1"),
+		.metrics = says(ps, P_METRICS, "1"),
+		.authorizer = frame->authorizer,
+		.role_count = ps->p[P_ROLE].count,
+		.role = ps->p[P_ROLE].first,
 	};
 
 	ret->site_pin_count = ps->p[P_SITE].count;
@@ -188,6 +198,7 @@ static void fill(struct request *ret, const struct parameters *ps)
 	ret->host = ps->p[P_HOST].first;
 	ret->content_type = ps->p[P_CONTENT_TYPE].first;
 	ret->remote = ps->p[P_REMOTE].first;
+	ret->anonymous_allowed = says(ps, P_ANONYMOUS, "allow");
 	route(&target, ret);
 }
 
@@ -201,7 +212,9 @@ const char *inbound_read(struct inbound *in, struct feed *f, const struct frame 
 	note_all(&ps, in->fcgi->envp);
 	if (ps.p[P_METHOD].count == 0 || ps.p[P_PROTOCOL].count == 0)
 		return "no REQUEST_METHOD or SERVER_PROTOCOL";
-	fill(ret, &ps);
+	fill(ret, frame, &ps);
+	if (ret->endpoint->guards)
+		return NULL;                   /* an authorizer has no STDIN; what came as one is the application's */
 	return take_body(in, frame, &ps, ret);
 }
 

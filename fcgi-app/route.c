@@ -89,10 +89,25 @@ static void take_method(struct span method, size_t of_route, struct request *ret
 	ret->head = span_is(method, "HEAD");
 }
 
+/* An authorizer judges whatever path and method its application has. A POSTERN_ROLE that means nothing is a guard all
+ * the same, one that lets nobody pass: it must not become an ordinary route. */
+static bool route_guard(const struct target *t, struct request *ret)
+{
+	if (!t->authorizer && t->role_count == 0)
+		return false;
+	ret->endpoint = t->authorizer ? &endpoint_authorizer : &endpoint_authorizer_headers;
+	ret->head = span_is(t->method, "HEAD");
+	if (t->role_count > 1 || (t->role_count == 1 && !span_is(t->role, "authorizer")))
+		ret->early = REASON_SITE_NOT_SET;
+	return true;
+}
+
 void route(const struct target *t, struct request *ret)
 {
 	struct span path = path_of(t);
 
+	if (route_guard(t, ret))
+		return;
 	for (size_t i = 0; i < ARRAY_LEN(routes); i++) {
 		struct span site = { 0 }, action = { 0 };
 

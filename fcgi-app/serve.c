@@ -93,9 +93,31 @@ static void call_give(struct worker *w, struct call *c)
 
 /* ---- sending ---- */
 
+/* An authorizer's peer may yet say that there is no STDIN. Closing before that would turn its writing into an error,
+ * and closing on top of unread bytes its reading: so it sees our end, and has a moment to end itself. */
+static enum next leave(struct worker *w, struct peer *p)
+{
+	char unread[FRAME_LATE_MAX];
+	ssize_t n = recv(p->fd, unread, p->left, MSG_DONTWAIT);
+
+	(void)w;
+	if (n <= 0)
+		return n < 0 && errno == EAGAIN ? NEXT_WAIT : NEXT_CLOSE;
+	p->left -= (size_t)n;
+	return p->left ? NEXT_AGAIN : NEXT_CLOSE;
+}
+
 static enum next sent(struct worker *w, struct peer *p)
 {
-	if (!p->keep || atomic_load(&w->server->stopping))
+	bool stopping = atomic_load(&w->server->stopping);
+
+	if (!p->keep && p->frame.late && !stopping && shutdown(p->fd, SHUT_WR) == 0) {
+		p->phase = PEER_LEAVING;
+		p->left = FRAME_LATE_MAX;
+		peer_deadline(p, LEAVE_MS, true);
+		return NEXT_AGAIN;
+	}
+	if (!p->keep || stopping)
 		return NEXT_CLOSE;
 	p->phase = PEER_READING;
 	peer_deadline(p, IDLE_MS, true);
@@ -117,12 +139,24 @@ static enum next send_on(struct worker *w, struct peer *p)
 
 /* ---- running ---- */
 
+/* A guard that is set up wrongly lets nobody pass, and servers show visitors a page of their own: so it is said
+ * here too. */
+static void say_site_not_set(void)
+{
+	static struct rarely said;
+
+	if (rarely(&said))
+		log_line(LOG_LEVEL_WARNING, "an authorizer was refused: %s", reason_text(REASON_SITE_NOT_SET));
+}
+
 static enum next answer(struct worker *w, struct peer *p)
 {
 	struct call *c = p->call;
 	bool head = exchange_request(c->exchange)->head;
 	enum reply_result result = reply_write(&c->in, p->fd, exchange_answer(c->exchange), head, &p->spool);
 
+	if (exchange_answer(c->exchange)->code == REASON_SITE_NOT_SET)
+		say_site_not_set();
 	p->keep = c->in.keep;
 	p->call = NULL;
 	call_give(w, c);
@@ -173,7 +207,7 @@ static enum next begin(struct worker *w, struct peer *p, size_t size)
 	if (!(c = call_take(w, p)))
 		return drop("no memory for it");
 	fault = inbound_read(&c->in, &w->feed, &p->frame, exchange_request(c->exchange));
-	p->frame = (struct frame){ 0 };
+	p->frame = frame_next(&p->frame);
 	if (fault) {
 		call_give(w, c);
 		return drop(fault);
@@ -216,14 +250,27 @@ static bool input_start(struct worker *w, struct peer *p, size_t size)
 	return true;
 }
 
+static void input_free(struct peer *p)
+{
+	free(p->input);
+	p->input = NULL;
+	p->input_size = p->input_room = 0;
+}
+
+/* What came in pieces was the end of the request before: nothing of a next one has come. */
+static enum next input_nothing(struct peer *p)
+{
+	input_free(p);
+	peer_deadline(p, IDLE_MS, true);
+	return NEXT_AGAIN;
+}
+
 static enum next input_whole(struct worker *w, struct peer *p)
 {
 	size_t size = p->input_size;
 
 	memcpy(w->feed.data, p->input, size);
-	free(p->input);
-	p->input = NULL;
-	p->input_size = p->input_room = 0;
+	input_free(p);
 	return begin(w, p, size);
 }
 
@@ -245,6 +292,8 @@ static enum next read_on(struct worker *w, struct peer *p)
 		case FRAME_BAD:
 			return drop(p->frame.bad);
 		case FRAME_MORE:
+			if (p->input_size == 0)
+				return input_nothing(p);
 			break;
 		}
 	}
@@ -267,6 +316,8 @@ static enum next read_first(struct worker *w, struct peer *p)
 	case FRAME_MORE:
 		break;
 	}
+	if (size == 0)
+		return NEXT_AGAIN;             /* it was the end of the request before */
 	return input_start(w, p, size) ? read_on(w, p) : drop("longer than one may be");
 }
 
@@ -283,6 +334,7 @@ static enum next (*const phases[])(struct worker *w, struct peer *p) = {
 	[PEER_READING] = read_some,
 	[PEER_RUNNING] = run,
 	[PEER_SENDING] = send_on,
+	[PEER_LEAVING] = leave,
 };
 
 void peer_serve(struct worker *w, struct peer *p)

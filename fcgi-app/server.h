@@ -20,6 +20,7 @@
 /* From the first byte of a request to its last, however it drips; also for a new connection that says nothing. */
 #define READ_MS 10000
 #define IDLE_MS 60000                  /* a kept connection without a request */
+#define LEAVE_MS 2000                  /* answered, and what the peer may yet send has not come */
 #define SEND_MS 30000                  /* an answer too long for the socket's buffer, to a slow reader */
 
 /* ---- a request in flight ---- */
@@ -40,7 +41,7 @@ struct call {
 /* ---- peer.c: slots, states, deadlines ---- */
 
 enum peer_state { PEER_FREE, PEER_WAITING, PEER_BUSY, PEER_AGAIN };
-enum peer_phase { PEER_READING, PEER_RUNNING, PEER_SENDING };
+enum peer_phase { PEER_READING, PEER_RUNNING, PEER_SENDING, PEER_LEAVING };
 
 struct peer {
 	_Atomic uint64_t word;         /* generation << 8 | enum peer_state */
@@ -50,6 +51,7 @@ struct peer {
 	int fd;
 	bool registered, wants_out;    /* as the epoll set has it */
 	bool keep;                     /* after the answer that is being sent */
+	size_t left;                   /* leaving: bytes that may yet come */
 	struct frame frame;
 	unsigned char *input;          /* of an incomplete request; NULL: none */
 	size_t input_size, input_room;

@@ -15,7 +15,7 @@ from lib.worker import Worker
 
 SIGN_IN = "https://shop.example.com/sign-in?from=chat&x=\"y\""
 TITLES = {400: "Bad Request", 401: "Unauthorized", 403: "Forbidden", 404: "Not Found", 405: "Method Not Allowed", 409: "Conflict",
-          413: "Content Too Large", 415: "Unsupported Media Type", 429: "Too Many Requests", 503: "Service Unavailable"}
+          413: "Content Too Large", 415: "Unsupported Media Type", 429: "Too Many Requests", 500: "Internal Server Error", 503: "Service Unavailable"}
 ELSEWHERE = {"upstream_failed": "needs the http connector", "upstream_timeout": "needs the http connector",
              "overloaded": "test_protocol.py: past 1024 requests in flight"}
 
@@ -129,6 +129,11 @@ def rate_limited(module_data, **_):
         return next(a for a in answers if a.status != 200), {}
 
 
+def site_not_set(module_data, **_):
+    with Worker(module_data) as w, Lighttpd(w, POSTERN_ROLE="authorizer") as server:
+        return server.client().get("/any/path"), {}
+
+
 def audit_unavailable(web, site, **_):
     with HeldLedger(site.data):
         return web.act("site", "list_orders", token=site.token()), {}
@@ -145,7 +150,7 @@ def vault_unavailable(web, site, **_):
 WAYS = {f.__name__: f for f in (
     request_malformed, parameters_invalid, sign_in_required, token_expired, token_invalid, plan_required, conversation_conflict,
     origin_denied, identity_incomplete, site_unknown, action_unknown, not_found, method_not_allowed, conflict, body_too_large,
-    media_type, rate_limited, audit_unavailable, vault_unavailable)}
+    media_type, rate_limited, site_not_set, audit_unavailable, vault_unavailable)}
 
 
 def test_every_public_code_has_a_way_here():

@@ -220,7 +220,7 @@ MALFORMED = {
     "id 0": whole(ENV, request_id=0),
     "a short begin": record(BEGIN_REQUEST, b"\0\1\0\0"),
     "a long begin": record(BEGIN_REQUEST, b"\0\1" + bytes(10)),
-    "an authorizer": whole(ENV, role=AUTHORIZER),
+    "an authorizer with a body": begin(AUTHORIZER) + params(ENV) + stream(STDIN, b"x"),
     "a filter": whole(ENV, role=FILTER),
     "a role that is none": whole(ENV, role=9),
     "parameters first": params(ENV) + stream(STDIN, b""),
