@@ -168,17 +168,17 @@ bool text_fits_header(struct span in)
 {
 	const uint8_t *begin = in.data, *at = begin;
 	const uint8_t *end = at ? at + in.size : NULL;
-	bool white = false;            /* the last character so far */
+	bool stripped = false;         /* the last character so far would be, if it is the last */
 
 	while (at < end) {
 		bool first = at == begin;
 		uint32_t cp = utf8_next(&at, end);
 
-		white = text_is_white(cp);
-		if (cp == UTF8_BAD || text_is_control(cp) || (first && white))
+		stripped = text_is_white(cp) || text_is_bidi(cp);
+		if (cp == UTF8_BAD || text_is_control(cp) || (first && stripped))
 			return false;
 	}
-	return !white;
+	return !stripped;
 }
 
 char ascii_lower(char c)

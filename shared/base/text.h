@@ -32,8 +32,8 @@ char *text_show(char *out, size_t room, struct span in);
  * room - 1 bytes on a character boundary. Returns the length, 0 if nothing is left. */
 size_t text_clean(char *out, size_t room, struct span in);
 
-/* Does it go into an HTTP header and come out of it as it was? No control character and no invalid byte, and no white
- * space at either end: who reads a header strips that. Other UTF-8 does. */
+/* Does it go into an HTTP header and come out of it as it was? No control character, no invalid byte, and neither white space
+ * nor an invisible character at an end: whoever reads a header strips some of these. All other UTF-8 does. */
 bool text_fits_header(struct span in);
 
 /* ASCII only, on purpose: Unicode folding merges people. */

@@ -164,6 +164,31 @@ static void a_long_name_is_cut_on_a_character(void **state)
 	assert_string_equal(out, "abcd");
 }
 
+/* RFC 9110 5.5; a reader may strip more than space and tab, so nothing it could strip is let in. */
+static void a_header_carries_a_text_exactly_or_not_at_all(void **state)
+{
+	static const char *const fits[] = {
+		"", "1001", "x", "Alex Winter", "a  b", "a,b;c=\"d\"", "caf\xc3\xa9", "\xe6\x9d\x8e", "\xf0\x9f\x99\x82", "a\xc2\xa0z",
+		"a\xe2\x80\x8dz",
+	};
+	static const char *const does_not[] = {
+		" ", " 1001", "1001 ", "\t1001", "1001\t", "10\t01", "1001\r\nX: y", "1001\n", "1001\r", "\n1001", "\x01", "a\x1b[m",
+		"a\x7f", "a\xc2\x85", "a\xc2\x85z", "a\xe2\x80\xa8z", "a\xc2\xa0", "\xc2\xa0z", "\xe3\x80\x80z", "a\xe3\x80\x80",
+		"\xef\xbb\xbfz", "a\xef\xbb\xbf", "a\xe2\x80\x8b", "a\xff", "\xc3", "a\xed\xa0\x80z",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(fits); i++)
+		assert_true(text_fits_header(span_str(fits[i])));
+	for (size_t i = 0; i < ARRAY_LEN(does_not); i++) {
+		if (text_fits_header(span_str(does_not[i])))
+			print_error("text %zu\n", i);
+		assert_false(text_fits_header(span_str(does_not[i])));
+	}
+	assert_true(text_fits_header(span_of(NULL, 0)));
+	assert_false(text_fits_header(span_of("a\0b", 3)));
+}
+
 static void letters_are_lowered_in_ascii_alone(void **state)
 {
 	(void)state;
@@ -194,6 +219,7 @@ int main(void)
 		cmocka_unit_test(a_bad_byte_costs_one_byte),
 		cmocka_unit_test(names_are_cleaned_and_trimmed),
 		cmocka_unit_test(a_long_name_is_cut_on_a_character),
+		cmocka_unit_test(a_header_carries_a_text_exactly_or_not_at_all),
 		cmocka_unit_test(letters_are_lowered_in_ascii_alone),
 	};
 
