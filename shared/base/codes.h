@@ -68,12 +68,12 @@ enum rc {
 	/* the request */ \
 	X(REQUEST_MALFORMED,	"request_malformed",	400,	"The request is not what this endpoint takes.") \
 	X(PARAMETERS_INVALID,	"parameters_invalid",	400,	"The parameters do not fit the action's schema.") \
-	X(SIGN_IN_REQUIRED,	"sign_in_required",	401,	"This action needs a signed-in visitor.") \
+	X(SIGN_IN_REQUIRED,	"sign_in_required",	401,	"This needs a signed-in visitor.") \
 	X(TOKEN_INVALID,	"token_invalid",	401,	"The token was not accepted.") \
 	X(PLAN_REQUIRED,	"plan_required",	403,	"The site's plan does not include personal actions.") \
 	X(CONVERSATION_CONFLICT, "conversation_conflict", 403,	"This conversation belongs to someone else; start a new conversation.") \
 	X(ORIGIN_DENIED,	"origin_denied",	403,	"The site does not accept requests from this origin.") \
-	X(IDENTITY_INCOMPLETE,	"identity_incomplete",	403,	"The token lacks something this action needs.") \
+	X(IDENTITY_INCOMPLETE,	"identity_incomplete",	403,	"The token lacks something that is needed here, or has it in a form that is of no use.") \
 	X(SITE_UNKNOWN,		"site_unknown",		404,	"There is no such site.") \
 	X(ACTION_UNKNOWN,	"action_unknown",	404,	"The site has no such action.") \
 	X(NOT_FOUND,		"not_found",		404,	"There is no such thing here.") \
