@@ -14,7 +14,7 @@ static const struct spelling variables = {
 };
 static const struct spelling headers = { "X-Postern-Decision", "X-Postern-Email", "X-Postern-Name", "X-Postern-User-Id" };
 
-/* The gate has refused who is somebody else where a header alters it (step-gate.c); a name is only left out. */
+/* An email or user id that a header would alter was refused at the gate (step-gate.c); a name is only left out. */
 static void add(struct buf *b, const char *name, const char *value)
 {
 	if (value[0] && text_fits_header(span_str(value)))

@@ -6,8 +6,9 @@
  * specification 1.0, 3.3 and 5).
  *
  * An authorizer gets no STDIN (6.3), and servers differ in how they say so: mod_fcgid sends nothing, lighttpd an
- * empty STDIN. So an authorizer's request is whole when its parameters are; the one record that may follow is waited
- * for only once its first byte is there, and may also come before the next request of the connection. */
+ * empty STDIN, but nothing where the visitor's request has a body. So an authorizer's request is whole when its
+ * parameters are; the one record that may follow is waited for only once its first byte is there, and may also come
+ * before the next request of the connection. */
 #ifndef POSTERN_FCGI_APP_FRAME_H
 #define POSTERN_FCGI_APP_FRAME_H
 

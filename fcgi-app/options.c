@@ -227,9 +227,9 @@ bool options_print_help(void)
 		if (rows[i].variable)
 			printf("  %-22s also %s\n", "", rows[i].variable);
 	}
-	printf("\nPOSTERN_SITE=SITE, in the environment or among a request's parameters, pins it to one site.\n"
-	       "As a FastCGI authorizer, or for a request with POSTERN_ROLE=authorizer, it says whether a visitor of that\n"
-	       "site may pass, and as whom; with POSTERN_ANONYMOUS=allow one without a token may too.\n"
+	printf("\nPOSTERN_SITE=SITE in the environment pins the worker to one site; a request's parameter pins that request.\n"
+	       "As a FastCGI authorizer, or asked with POSTERN_ROLE=authorizer, it says whether a visitor may pass, and as\n"
+	       "whom; with POSTERN_ANONYMOUS=allow visitors without a token pass too.\n"
 	       "Exit: 0 stopped, 2 usage, 3 could not start.\n");
 	return fflush(stdout) == 0 && !ferror(stdout);
 }

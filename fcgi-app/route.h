@@ -12,8 +12,8 @@ struct target {
 	struct span role;
 };
 
-/* Sets endpoint, early (NONE, NOT_FOUND, METHOD_NOT_ALLOWED, SITE_NOT_SET), allow, head, site and action of *ret; spans borrow
- * from t. */
+/* Sets endpoint, early (NONE, NOT_FOUND, METHOD_NOT_ALLOWED, SITE_NOT_SET), allow, head, site and action of *ret;
+ * spans borrow from t. */
 void route(const struct target *t, struct request *ret);
 
 #endif

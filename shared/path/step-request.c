@@ -15,15 +15,6 @@ static bool pinned_elsewhere(const struct exchange *x)
 	return env[0] && !span_is(in->site, env);
 }
 
-/* A guard's request names no site by itself: the pin does, or nobody does. */
-static enum reason take_pinned(struct exchange *x)
-{
-	struct request *in = &x->in;
-
-	in->site = in->site_pin_count ? in->site_pin : span_str(x->path->pinned_site);
-	return in->site.size == 0 || pinned_elsewhere(x) ? REASON_SITE_NOT_SET : REASON_NONE;
-}
-
 static enum reason load_site(struct exchange *x)
 {
 	if (pinned_elsewhere(x))
@@ -34,14 +25,19 @@ static enum reason load_site(struct exchange *x)
 	return view_get(&x->thread->views, x->path->o.store, x->vault, x->in.site, &x->view);
 }
 
+/* A guard's request names no site by itself: the pin does, or nobody does. */
 static enum reason find_site(struct exchange *x)
 {
-	bool guards = x->in.endpoint->guards;
-	enum reason reason = guards ? take_pinned(x) : REASON_NONE;
+	struct request *in = &x->in;
+	bool guards = in->endpoint->guards;
+	enum reason reason = REASON_NONE;
 
-	if (reason != REASON_NONE || x->in.site.size == 0 || x->in.early == REASON_OVERLOADED)
-		return reason;
-	reason = load_site(x);
+	if (guards)
+		in->site = in->site_pin_count ? in->site_pin : span_str(x->path->pinned_site);
+	if (in->site.size == 0)
+		return guards ? REASON_SITE_NOT_SET : REASON_NONE;
+	if (in->early != REASON_OVERLOADED)
+		reason = load_site(x);
 	return guards && reason == REASON_SITE_UNKNOWN ? REASON_SITE_NOT_SET : reason;
 }
 
