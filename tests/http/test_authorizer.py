@@ -410,6 +410,14 @@ def test_a_role_said_twice(unlimited, shop, form, second):
     assert_refused(answer, "site_not_set")
 
 
+@both_forms
+@pytest.mark.parametrize("wrong", [{"POSTERN_ROLE": "authoriser"}, {"POSTERN_SITE": "nobody"}, {"POSTERN_SITE": None}], ids=str)
+def test_a_guard_that_is_set_up_wrongly_looks_at_no_token_and_writes_nothing(unlimited, shop, written, form, wrong):
+    answer = ask(unlimited, form, token="bad", **wrong)
+    assert_refused(answer, "site_not_set")
+    written.none(answer)
+
+
 def test_a_role_said_by_fastcgi_and_by_the_parameter_is_answered_as_fastcgi_says(unlimited, shop):
     assert passed(unlimited, "role", token=shop.token(), POSTERN_ROLE="authorizer") == VERIFIED
 

@@ -95,7 +95,8 @@ UNRECORDED = {
 ELSEWHERE = {
     "none": "not a refusal", "no_token": "not a refusal", "token_invalid": "what the public is told; never a record's reason",
     "rate_limited": "test_budget.py", "upstream_failed": "needs the http connector", "upstream_timeout": "needs the http connector",
-    "audit_unavailable": "test_while_the_ledger_cannot_be_written", "vault_unavailable": "test_problem.py", "overloaded": "test_protocol.py"}
+    "audit_unavailable": "test_while_the_ledger_cannot_be_written", "vault_unavailable": "test_problem.py", "overloaded": "test_protocol.py",
+    "site_not_set": "test_authorizer.py"}
 
 
 def test_every_code_of_a_request_is_in_one_of_these_tables():
