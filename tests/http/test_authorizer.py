@@ -219,8 +219,8 @@ def test_the_next_request_is_judged_by_itself(unlimited, shop, form):
 
 # ---- what a header can carry ----
 
-ALTERED = ["1001\r\nX-Postern-Email: jordan@example.com", "1001\r\n\r\nbody", "1001\n", "\n1001", "10\t01", "1001\x7f", "1\x1b[2J", " 1001", "1001 ",
-           "\t1001", "1001\t", " ", "\u00a01001", "1001\u3000", "\ufeff1001", "1001\u200b", "1001\u0085", "10\u202801", "\x01"]
+ALTERED = ["1001\r\nX-Postern-Email: jordan@example.com", "1001\r\n\r\nbody", "1001\n", "\n1001", "10\t01", "1001\x7f", "1\x1b[2J",
+           " 1001", "1001 ", "\t1001", "1001\t", " ", "\u00a01001", "1001\u3000", "\ufeff1001", "1001\u200b", "1001\u0085", "10\u202801", "\x01"]
 CARRIED = ["1001", "u/17", "1 001", "a,b", 'x"y', "=?utf-8?q?a?=", "Zoë", "李", "🙂", "x" * 128, ":", "a: b", "0"]
 
 
@@ -358,8 +358,8 @@ def test_an_origin_that_the_site_does_not_list(unlimited, module_data, form):
 
 # ---- any method, any path ----
 
-PATHS = ["/", "", None, "/orders.php", "/v1/health", "/v1/metrics", "/v1/sites/shop/identity", "/v1/sites/shop/actions/hello", "/v1/nothing",
-         "//", "/%00", "/v1/sites/elsewhere/identity"]
+PATHS = ["/", "", None, "/orders.php", "/v1/health", "/v1/metrics", "/v1/sites/shop/identity", "/v1/sites/shop/actions/hello",
+         "/v1/nothing", "//", "/%00", "/v1/sites/elsewhere/identity"]
 
 
 @both_forms
@@ -392,8 +392,8 @@ def test_a_body_is_read_to_its_end_and_ignored(unlimited, shop, size, length):
 
 # ---- POSTERN_ROLE ----
 
-@pytest.mark.parametrize("value", ["Authorizer", "AUTHORIZER", "authorizer ", " authorizer", "authorizers", "authoriser", "authorize", "responder",
-                                   "filter", "", "1", "authorizer,authorizer"])
+@pytest.mark.parametrize("value", ["Authorizer", "AUTHORIZER", "authorizer ", " authorizer", "authorizers", "authoriser", "authorize",
+                                   "responder", "filter", "", "1", "authorizer,authorizer"])
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("path", ["/orders.php", "/v1/sites/shop/identity", "/v1/health"])
 def test_a_misspelt_role_never_becomes_an_ordinary_route(unlimited, shop, form, value, path):
