@@ -3,9 +3,11 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from lib.fastcgi import Connection
 from lib.programs import SANITIZED, USER, environment, program, wait_until
+from lib.webserver import as_user, reachable
 
 STOP_SECONDS = 2.0
 LOG_LINE = re.compile(r"<[0-7]>\S.*")
@@ -25,15 +27,17 @@ class Worker:
     """with Worker(data, "--audit-budget", "0", threads=4) as w: ... At the end it must stop, cleanly and in time."""
     count = 0
 
-    def __init__(self, data, *options, threads=4, peer=USER, env=None):
+    def __init__(self, data, *options, threads=4, peer=USER, env=None, account=None, socket=None):
         Worker.count += 1
         self.data = data
-        self.socket = data.home / f"fcgi-{Worker.count}.sock"
+        self.socket = socket or data.home / f"fcgi-{Worker.count}.sock"
         self.log_path = data.home / f"worker-{Worker.count}.log"
-        args = [program("postern-fcgi"), "--data", str(data.path), "--listen", str(self.socket), "--threads", str(threads),
+        binary = reachable(Path(program("postern-fcgi")), data.home, account)
+        args = [str(binary), "--data", str(data.path), "--listen", str(self.socket), "--threads", str(threads),
                 *(["--peer", peer] if peer else []), *map(str, options)]
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(**(env or {})))
+            self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(**(env or {})),
+                                            **as_user(account))
         try:
             wait_until(self.ready, "the worker to listen", 20)
         except BaseException:
