@@ -11,6 +11,7 @@ ENABLED = ("mpm_event", "access_compat", "alias", "auth_basic", "authn_core", "a
            "autoindex", "deflate", "dir", "env", "filter", "mime", "negotiation", "reqtimeout", "setenvif", "status")
 BASE = """
 ServerRoot "{home}"
+Define SRVROOT "{home}"
 ServerName 127.0.0.1
 Listen 127.0.0.1:{port}
 PidFile "{home}/httpd.pid"

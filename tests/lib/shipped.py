@@ -56,6 +56,30 @@ def nginx_socket(data, socket, lines=""):
     return Nginx(data.home, f"include {upstream};", f"{lines}\ninclude {include('nginx', 'postern.conf', data.home)};", name=ACCOUNT)
 
 
+# ---- as a guard ----
+
+def lighttpd_guard(data, socket, lines="", modules=("mod_setenv",), **how):
+    path = include("lighttpd", "guard.conf", data.home)
+    return LighttpdWith(data.home, f'include "{path}"\n{lines}', modules, env={"POSTERN_SOCKET": socket}, name=ACCOUNT, **how)
+
+
+def apache_guard(data, _, lines="", modules=(), **how):
+    path = include("apache", "guard.conf", data.home)
+    program = reachable(BUILD / "postern-fcgi", data.home)
+    return Apache(data.home, f'Define POSTERN_PROGRAM {program}\nDefine POSTERN_DATA {data.path}\nInclude "{path}"\n{lines}',
+                  ("fcgid", "headers", "macro", *modules), name=ACCOUNT, **how)
+
+
+def nginx_guard(data, socket, lines="", **how):
+    """The lines may include GUARD-FASTCGI and GUARD-PROXY."""
+    upstream = include("nginx", "postern-upstream.conf", data.home, socket)
+    for name in ("guard-fastcgi", "guard-proxy"):
+        lines = lines.replace(name.upper(), str(include("nginx", f"{name}.conf", data.home)))
+    return Nginx(data.home, f"include {upstream};", f"include {include('nginx', 'guard.conf', data.home)};\n{lines}", name=ACCOUNT, **how)
+
+
+# ---- as a responder ----
+
 @dataclass(frozen=True)
 class Shipped:
     name: str

@@ -52,7 +52,8 @@ class WebServer:
     stop_signal = signal.SIGTERM
     reload_signal = signal.SIGHUP
 
-    def __init__(self, home, name=None, env=None):
+    def __init__(self, home, name=None, env=None, pages=None):
+        """name: the user it runs as. pages: {path below its document root: the file to copy there}."""
         WebServer.count += 1
         self.binary = tool(self.program)
         self.account, self.env = name, env or {}
@@ -60,6 +61,9 @@ class WebServer:
         self.home.mkdir()
         self.root = self.home / "www"           # where documents and CGI scripts would be
         self.root.mkdir()
+        for path, source in (pages or {}).items():
+            (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, self.root / path)
         self.log_path = self.home / "error.log"
         self.log_path.touch()
         self.config_path = self.home / "server.conf"
