@@ -119,7 +119,7 @@ location ^~ /proxied/{place}/ {{
 @contextmanager
 def fcgiwrap(data):
     path = data.home / "fcgiwrap.sock"
-    process = subprocess.Popen([tool("fcgiwrap"), "-c", "2", "-s", f"unix:{path}"], stdin=subprocess.DEVNULL, env=environment(), **as_user())
+    process = subprocess.Popen([tool("fcgiwrap"), "-s", f"unix:{path}"], stdin=subprocess.DEVNULL, env=environment(), **as_user())
     try:
         wait_until(lambda: listening(path), "fcgiwrap to listen")
         yield path
