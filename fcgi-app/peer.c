@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <sys/epoll.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static uint64_t word_of(uint64_t generation, enum peer_state state)
@@ -171,6 +172,14 @@ static bool due(const struct peer *p, uint64_t now_ms, bool idle_too)
 	return atomic_load(&p->deadline_ms) <= now_ms || (idle_too && atomic_load(&p->idle));
 }
 
+/* Idle, but its next request has begun and no thread has looked yet: closed now, it would be lost without an answer. */
+static bool begun(const struct peer *p)
+{
+	char byte;
+
+	return atomic_load(&p->idle) && recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
 void peers_sweep(struct server *s, uint64_t now_ms, bool idle_too)
 {
 	for (unsigned i = 0; i < s->peers.count; i++) {
@@ -179,7 +188,7 @@ void peers_sweep(struct server *s, uint64_t now_ms, bool idle_too)
 
 		if (!due(p, now_ms, idle_too) || !own_waiting(p, word))
 			continue;
-		if (due(p, now_ms, idle_too))
+		if (due(p, now_ms, idle_too) && !begun(p))
 			peer_close(s, p);
 		else
 			give_back(s, p);
@@ -199,7 +208,7 @@ bool peers_evict(struct server *s)
 	}
 	if (!oldest || !own_waiting(oldest, atomic_load(&oldest->word)))
 		return false;
-	if (!atomic_load(&oldest->idle)) {
+	if (!atomic_load(&oldest->idle) || begun(oldest)) {
 		give_back(s, oldest);
 		return false;
 	}

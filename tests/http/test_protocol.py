@@ -518,6 +518,23 @@ def test_a_stop_finishes_what_is_in_flight(data):
     assert len(data.audit(outcome="done", action="list_orders")) == 1
 
 
+def test_a_stop_answers_what_has_come_over_kept_connections(data):
+    """Each web server's next request was sent before the worker began to stop: closing would lose it without an answer."""
+    with Worker(data, threads=1) as w:
+        kept = [w.connect() for _ in range(400)]
+        for c in kept:
+            assert c.ask(environ(), keep=True).answer.status == 200
+        w.process.send_signal(signal.SIGSTOP)
+        for c in kept:
+            c.send(whole(environ(), keep=True))
+        w.process.send_signal(signal.SIGTERM)
+        w.process.send_signal(signal.SIGCONT)
+        for c in kept:
+            assert c.read_reply().answer.status == 200 and c.at_end()
+            c.close()
+        assert w.process.wait(10) == 0
+
+
 def test_sighup_changes_nothing(data):
     with Worker(data) as w:
         with w.connect() as c:
