@@ -35,7 +35,7 @@ def test_without_a_worker_it_says_so_and_what_to_do(data):
     found = health(data, expect=1)
     assert found["workers"] == [] and len(found["warnings"]) == 1 and "postern-fcgi" in found["warnings"][0]
     text = data.run("doctor", expect=1)
-    assert text.out.count("warning: ") == 1 and "postern-fcgi" in text.out and text.err == ""
+    assert text.out.count("warning  ") == 1 and "postern-fcgi" in text.out and text.err == ""
 
 
 def test_a_running_worker_is_there_and_gone_after_its_stop(data):

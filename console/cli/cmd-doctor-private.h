@@ -1,0 +1,16 @@
+/* cmd-doctor-private.h -- what the files of doctor share: one list of findings, which every part adds to, and how it is printed. */
+#ifndef POSTERN_CONSOLE_CLI_CMD_DOCTOR_PRIVATE_H
+#define POSTERN_CONSOLE_CLI_CMD_DOCTOR_PRIVATE_H
+
+#include "console/cli/cli.h"
+
+/* doctor-health.c */
+json_t *health_json(const struct health *h, json_t *expiry);
+void    health_print(const struct health *h, json_t *expiry);
+
+/* doctor-print.c: every finding a line, then what is to be done. */
+void    findings_print(const struct findings *f);
+/* EXIT_YES: no warning and nothing wrong. */
+int     findings_exit(const struct findings *f);
+
+#endif

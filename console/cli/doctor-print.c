@@ -1,0 +1,56 @@
+/* doctor-print.c -- findings for people: one line each, its state as a word, then what to do about those that need it. */
+#include "console/cli/cmd-doctor-private.h"
+
+static const char *member(const json_t *row, const char *name)
+{
+	const char *text = json_string_value(json_object_get(row, name));
+
+	return text ? text : "";
+}
+
+static void lines_print(const struct findings *f)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(f->list, i, row)
+		out_line("%-8s %-20s %s", member(row, "state"), member(row, "check"), member(row, "says"));
+}
+
+static void mends_print(const struct findings *f)
+{
+	bool told = false;
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(f->list, i, row) {
+		if (!*member(row, "mend"))
+			continue;
+		if (!told)
+			out_line("%s", "");
+		told = true;
+		out_line("%s: %s", member(row, "check"), member(row, "mend"));
+	}
+}
+
+static void sum_print(const struct findings *f)
+{
+	out_line("%s", "");
+	if (f->count[FINDING_WARNING] + f->count[FINDING_WRONG] == 0)
+		out_line("No warnings.");
+	else
+		out_line("%zu wrong, %zu warnings, %zu ok, %zu skipped", f->count[FINDING_WRONG], f->count[FINDING_WARNING],
+		         f->count[FINDING_OK], f->count[FINDING_SKIPPED]);
+}
+
+void findings_print(const struct findings *f)
+{
+	lines_print(f);
+	mends_print(f);
+	sum_print(f);
+}
+
+int findings_exit(const struct findings *f)
+{
+	return f->count[FINDING_WARNING] + f->count[FINDING_WRONG] == 0 ? EXIT_YES : EXIT_NO;
+}
