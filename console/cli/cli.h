@@ -229,6 +229,7 @@ int run_audit_prune(struct call *c);
 int run_audit_erase(struct call *c);
 int run_backup(struct call *c);
 int run_restore(struct call *c);
+int run_migrate(struct call *c);
 int run_compact(struct call *c);
 
 #endif

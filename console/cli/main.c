@@ -86,6 +86,8 @@ const struct command commands[] = {
 	  .summary = "copy the data while it is in use, and verify the copy; it holds neither master.key nor admin.key" },
 	{ "restore", NULL, "DIR", .options = BIT(OPT_ACCEPT_KEY) | BIT(OPT_ACCEPT_ALL_KEYS) | BIT(OPT_YES), .run = run_restore,
 	  .summary = "put a backup in the place of the data; the log begins a new incarnation" },
+	{ "migrate", NULL, "", .run = run_migrate,
+	  .summary = "bring data of an older version up to this one; no other program may have it open" },
 	{ "compact", NULL, "", .run = run_compact,
 	  .summary = "write the data anew without what was deleted; no other program may have it open" },
 

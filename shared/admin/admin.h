@@ -293,6 +293,11 @@ struct restored {
 };
 struct restore { const char *from, *const *kids; size_t kid_count; bool all_keys; };
 enum rc admin_restore(const char *dir, const struct restore *r, struct restored *ret, struct why *why) MUST_CHECK;
+/* Brings data of an older schema up to this program's, each environment in one transaction. Refuses while a process has the data open; who
+ * has nothing to do does not ask. *ret: the steps that were made. */
+#define MIGRATIONS_MAX 8
+struct migrated { size_t count; const struct migration *step[MIGRATIONS_MAX]; };
+enum rc admin_migrate(const char *dir, struct migrated *ret, struct why *why) MUST_CHECK;
 /* Rewrites both environments without free pages (what was deleted is then gone from them). Refuses while a process has the data open. */
 enum rc admin_compact(const char *dir, struct why *why) MUST_CHECK;
 

@@ -33,6 +33,10 @@ enum rc log_seed(const struct store *st, struct txn *vault, const struct note_ke
 /* Before the records are deleted: what is below is not looked for any more. */
 void    log_first_set(struct txn *vault, uint64_t first);
 
+/* ---- migrate.c: all an open store of an older schema needs, before anything else is done with it ---- */
+
+enum rc migrate_open(struct admin *a, struct migrated *ret, struct why *why) MUST_CHECK;
+
 /* ---- checkpoint.c: the checkpoints kept in the vault ---- */
 
 struct kept { uint64_t incarnation, size, at_s; struct span note; };      /* note: borrowed from the row */

@@ -23,7 +23,8 @@ struct work {
 /* As whoever called; a backup need not be the data owner's. */
 static enum rc open_backup(const struct store_paths *data, const char *from, struct store **ret, struct why *why)
 {
-	struct store_options o = { .dir = from, .master_key = data->master_key, .mode = STORE_READ };
+	struct store_options o = { .dir = from, .master_key = data->master_key, .mode = STORE_READ,
+	                           .older = true };
 
 	return store_open(&o, ret, why);
 }
@@ -31,7 +32,7 @@ static enum rc open_backup(const struct store_paths *data, const char *from, str
 static enum rc open_copy(const struct store_paths *data, const char *dir, struct work *w, struct why *why)
 {
 	struct store_options o = { .dir = dir, .master_key = data->master_key, .mode = STORE_ADMIN,
-	                           .adopt = data->admin_key };
+	                           .adopt = data->admin_key, .older = true };
 
 	return admin_open_store(&o, w->actor, &w->copy, why);
 }
@@ -188,12 +189,13 @@ static enum rc record(struct work *w, struct why *why)
 
 static enum rc change_copy(struct work *w, struct why *why)
 {
+	struct migrated migrated;
 	enum rc rc;
 
 	w->kids = json_array();
 	w->found = calloc(w->r->kid_count + 1, sizeof(*w->found));
-	rc = w->kids && w->found ? verify(w, why) : RC_NOMEM;
-	if (rc == RC_OK && (rc = change_vault(w, why)) == RC_OK)
+	rc = w->kids && w->found ? migrate_open(w->copy, &migrated, why) : RC_NOMEM;
+	if (rc == RC_OK && (rc = verify(w, why)) == RC_OK && (rc = change_vault(w, why)) == RC_OK)
 		rc = record(w, why);
 	json_decref(w->kids);
 	free(w->found);

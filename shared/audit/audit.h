@@ -74,6 +74,8 @@ uint64_t audit_size(struct txn *ledger);         /* the next seq */
 struct tree_source audit_tree(struct txn *ledger);
 /* A tile's row as it stands, unchecked: for who judges the tree. Borrowed. */
 bool    audit_tile(struct txn *ledger, unsigned level, uint64_t index, struct span *ret_hashes);
+/* Adds all records of a log without a tree to one. RC_EXISTS: it has one; RC_CORRUPT: its rows are not the records from 0 on. */
+enum rc audit_tree_build(struct txn *ledger, uint64_t *ret_size) MUST_CHECK;
 /* The stored hash of one leaf. RC_NOT_FOUND: pruned, or never there. */
 enum rc audit_leaf(struct txn *ledger, uint64_t seq, struct tree_hash *ret) MUST_CHECK;
 /* Deletes records and leaf tiles from `from` up to, not including, `to` (both multiples of AUDIT_BUNDLE), at most max rows of records;

@@ -26,27 +26,50 @@ static void put_u64(struct txn *t, const char *name, uint64_t n)
 	txn_put(t, db_meta(t->env), span_str(name), span_of(row, sizeof(row)));
 }
 
-enum rc meta_check_schema(struct txn *t, struct why *why)
+uint32_t store_schema(enum env env)
+{
+	static const uint32_t schemas[ENV_COUNT] = { [ENV_VAULT] = VAULT_SCHEMA, [ENV_LEDGER] = LEDGER_SCHEMA };
+
+	return schemas[env];
+}
+
+bool meta_get_schema(struct txn *t, uint64_t *ret)
+{
+	return get_u64(t, row_schema, ret);
+}
+
+void meta_put_schema(struct txn *t, uint64_t schema)
+{
+	put_u64(t, row_schema, schema);
+}
+
+static const char *older_advice(const struct store *st)
+{
+	return st->copy ? "postern restore brings it up" : "run postern migrate";
+}
+
+enum rc meta_check_schema(struct txn *t, bool older, struct why *why)
 {
 	const char *name = env_name(t->env);
+	uint32_t known = store_schema(t->env);
 	unsigned long long have;
 	uint64_t schema;
 
-	if (!get_u64(t, row_schema, &schema)) {
+	if (!meta_get_schema(t, &schema)) {
 		if (txn_rc(t) != RC_OK)
 			return txn_rc(t);
 		why_set(why, "the %s in %s was not finished: run postern init", name, t->st->paths.dir);
 		return RC_NOT_FOUND;
 	}
 	have = schema;
-	if (have > STORE_SCHEMA_VERSION) {
-		why_set(why, "the %s in %s has schema %llu, this program knows %d: use the newer Postern that wrote it",
-		        name, t->st->paths.dir, have, STORE_SCHEMA_VERSION);
+	if (have > known) {
+		why_set(why, "the %s in %s has schema %llu, this program knows %u: use the newer Postern that wrote it",
+		        name, t->st->paths.dir, have, known);
 		return RC_NEWER;
 	}
-	if (have < STORE_SCHEMA_VERSION) {
-		why_set(why, "the %s in %s has schema %llu, this program wants %d: run postern migrate",
-		        name, t->st->paths.dir, have, STORE_SCHEMA_VERSION);
+	if (have < known && !older) {
+		why_set(why, "the %s in %s has schema %llu, this program wants %u: %s", name, t->st->paths.dir, have, known,
+		        older_advice(t->st));
 		return RC_OLDER;
 	}
 	return RC_OK;
@@ -81,7 +104,7 @@ void meta_complete(struct txn *t, const struct secret *master)
 	struct span row;
 
 	if (!txn_get(t, db_meta(t->env), span_str(row_schema), &row))
-		put_u64(t, row_schema, STORE_SCHEMA_VERSION);
+		meta_put_schema(t, store_schema(t->env));
 	if (t->env != ENV_VAULT)
 		return;
 	if (!txn_get(t, DB_VAULT_META, span_str(row_counter), &row))

@@ -105,7 +105,7 @@ static enum rc check_schema(struct store *st, enum env env, struct why *why)
 	enum rc rc = txn_rc(t);
 
 	if (rc == RC_OK)
-		rc = meta_check_schema(t, why);
+		rc = meta_check_schema(t, st->older, why);
 	txn_abort(t);
 	return rc;
 }
@@ -125,7 +125,7 @@ static enum rc open_dbs(struct store *st, enum env env, struct why *why)
 	env_leave(&st->envs[env]);
 	if (e == 0 && st->dbi[db_meta(env)] != 0 && (rc = check_schema(st, env, why)) != RC_OK)
 		return rc;
-	if (e == 0)
+	if (e == 0 && !(st->older && missing == MDB_NOTFOUND && st->dbi[db_meta(env)] != 0))
 		e = missing;
 	if (e == MDB_NOTFOUND)
 		why_set(why, "the %s in %s was not finished: run postern init", env_name(env), st->paths.dir);
@@ -252,8 +252,12 @@ static enum rc take_admin_key(struct store_paths *p, const char *path)
 
 static enum rc open_checked(struct store *st, const struct store_options *o, struct why *why)
 {
-	bool alone = st->mode == STORE_READ && (o->alone || is_copy(&st->paths));
+	bool alone = o->alone && (st->mode == STORE_READ || o->older);
 	enum rc rc;
+
+	st->older = o->older;
+	st->copy = st->mode == STORE_READ && is_copy(&st->paths);
+	alone |= st->copy;
 
 	if (o->adopt && (rc = take_admin_key(&st->paths, o->adopt)) != RC_OK)
 		return rc;

@@ -40,6 +40,7 @@ struct env_handle {
 struct store {
 	struct store_paths paths;
 	enum store_mode mode;
+	bool older, copy;          /* an older schema will do; a backup, in which nobody writes */
 	struct env_handle envs[ENV_COUNT];
 	MDB_dbi dbi[DB_COUNT];
 	struct secret *master;
@@ -73,7 +74,10 @@ struct vault_state {
 	uint8_t rings[SHA256_SIZE];
 };
 
-enum rc meta_check_schema(struct txn *t, struct why *why);       /* of the environment t is in */
+/* Of the environment t is in; older: an older one will do. */
+enum rc meta_check_schema(struct txn *t, bool older, struct why *why);
+bool    meta_get_schema(struct txn *t, uint64_t *ret);
+void    meta_put_schema(struct txn *t, uint64_t schema);
 enum rc meta_read_state(struct txn *vault, struct vault_state *ret);
 void    meta_write_state(struct txn *vault, const struct vault_state *s);
 /* Writes those of the rows every environment needs that are missing: schema; in the vault also the rest. */

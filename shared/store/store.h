@@ -17,12 +17,17 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define STORE_SCHEMA_VERSION 1
 #define STORE_DEFAULT_DIR "/var/lib/postern"
 #define VAULT_MAP_SIZE  (UINT64_C(16) << 30)
 #define LEDGER_MAP_SIZE (UINT64_C(256) << 30)
 
 enum env { ENV_VAULT, ENV_LEDGER, ENV_COUNT };
+
+/* How the rows of each are laid out, stored in it. Raised where a program that does not know would misread them or write others: of the
+ * ledger 2 since its records have a tree. */
+#define VAULT_SCHEMA  1
+#define LEDGER_SCHEMA 2
+uint32_t store_schema(enum env env);
 
 /* Every named database, its environment and what its rows are. Keys that begin with a site end that
  * part with a zero byte (ids hold none), so no site's rows run into another's. */
@@ -92,6 +97,9 @@ struct store_options {
 	bool alone;
 	/* STORE_ADMIN: a copy that is to replace the data that this admin.key belongs to. Its admin.state is made of the vault as it is. */
 	const char *adopt;
+	/* STORE_ADMIN, or to copy: an older schema is opened too, with what tables it has; store_migrate() comes before anything else.
+	 * With `alone`, under a swap's exclusion, it also writes without looking at a lock file. */
+	bool older;
 };
 
 struct store;
@@ -241,6 +249,26 @@ const char *store_swap_dir(const struct swap *s);    /* where the copies go: for
 /* Nobody has them open any more. They get the owners and modes that are there; admin.state comes along where it was made. */
 enum rc     store_swap_commit(struct swap *s, struct why *why) MUST_CHECK;
 void        store_swap_end(struct swap *s);          /* removes what was not committed; NULL is fine */
+
+/* ---- older schemas ---- */
+
+/* One step up: `from` to `from` + 1. The tables are there, made where they were missing. */
+struct migration {
+	enum env env;
+	uint32_t from;
+	const char *what;              /* for people: what it does */
+	enum rc (*run)(struct txn *t, void *arg, struct why *why);
+};
+struct migrations {
+	const struct migration *step;  /* of an environment in the order of from */
+	size_t count;
+	/* After the last step of an environment, in its transaction. */
+	enum rc (*end)(struct txn *t, enum env env, uint32_t from, void *arg, struct why *why);
+	void *arg;
+};
+/* All steps that an environment needs, and its new schema, in one transaction: it is the old one or the new one. *ret_from: the schema it
+ * had. Where that is store_schema() nothing is done. RC_OLDER: there is no such step. */
+enum rc store_migrate(struct store *st, enum env env, const struct migrations *m, uint32_t *ret_from, struct why *why) MUST_CHECK;
 
 /* Clears reader slots of dead processes; returns how many. Every 30 s, and by itself on a full table. */
 int store_reader_check(struct store *st);

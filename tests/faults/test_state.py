@@ -33,15 +33,15 @@ def assert_refused(data, *words, env=None):
     assert ran.code == 3 and all(w in ran.err for w in words) and ran.out == "", str(ran)
 
 
-@pytest.mark.parametrize("folder", ["vault", "ledger"])
-@pytest.mark.parametrize("schema, words", [(2, ["schema 2", "newer Postern"]), (2**40, ["newer Postern"]), (0, ["postern migrate"])])
-def test_another_schema_version_is_refused_and_said_plainly(data, folder, schema, words):
+@pytest.mark.parametrize("folder, now", [("vault", 1), ("ledger", 2)])
+@pytest.mark.parametrize("schema, words", [(3, ["schema 3", "newer Postern"]), (2**40, ["newer Postern"]), (0, ["postern migrate"])])
+def test_another_schema_version_is_refused_and_said_plainly(data, folder, now, schema, words):
     with RawDb(data.path / folder) as db:
-        assert db.get("meta", b"schema") == struct.pack(">Q", 1)
+        assert db.get("meta", b"schema") == struct.pack(">Q", now)
         db.put("meta", b"schema", struct.pack(">Q", schema))
     assert_refused(data, folder, *words)
     with RawDb(data.path / folder) as db:
-        db.put("meta", b"schema", struct.pack(">Q", 1))
+        db.put("meta", b"schema", struct.pack(">Q", now))
 
 
 def rename_key(data):

@@ -47,7 +47,7 @@ class RawDb:
         txn, dbi = ctypes.c_void_p(), ctypes.c_uint()
         self.call("mdb_txn_begin", self.env, None, flags, ctypes.byref(txn))
         try:
-            self.call("mdb_dbi_open", txn, table.encode(), 0, ctypes.byref(dbi))
+            self.call("mdb_dbi_open", txn, table.encode() if table else None, 0, ctypes.byref(dbi))
             result = work(txn, dbi)
         except BaseException:
             self.lmdb.mdb_txn_abort(txn)
@@ -73,6 +73,21 @@ class RawDb:
                 k, v = Val.of(key), Val.of(row)
                 self.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
         self.within(table, 0, work)
+
+    def delete(self, table, key):
+        def work(txn, dbi):
+            k = Val.of(key)
+            code = self.lmdb.mdb_del(txn, dbi, ctypes.byref(k), None)
+            assert code in (0, NOTFOUND), f"mdb_del: {code}"
+        self.within(table, 0, work)
+
+    def drop(self, table):
+        """The table itself, too."""
+        self.within(table, 0, lambda txn, dbi: self.call("mdb_drop", txn, dbi, 1))
+
+    def tables(self):
+        """The names of all there are: the rows of LMDB's unnamed table."""
+        return [key.decode() for key, _ in self.rows(None)]
 
     def rows(self, table, prefix=b""):
         """[(key, row)] of all rows whose key begins with prefix."""

@@ -92,8 +92,8 @@ static void a_fresh_installation_is_empty_and_has_no_worker(void **st)
 
 	assert_in_range(h.now_s, clock_s() - 60, clock_s());
 	assert_string_equal(h.version, POSTERN_VERSION);
-	assert_int_equal(h.vault_schema, STORE_SCHEMA_VERSION);
-	assert_int_equal(h.ledger_schema, STORE_SCHEMA_VERSION);
+	assert_int_equal(h.vault_schema, VAULT_SCHEMA);
+	assert_int_equal(h.ledger_schema, LEDGER_SCHEMA);
 	assert_int_equal(h.workers, 0);
 	assert_int_equal(h.records + h.records_1h + h.records_24h, 0);
 	assert_true(h.space.used > 0 && h.space.used < h.space.limit && h.vault_bytes > 0);

@@ -179,7 +179,7 @@ static void a_newer_schema_is_refused(void **state)
 {
 	struct why why = { "" };
 
-	set_schema(*state, ENV_LEDGER, STORE_SCHEMA_VERSION + 1);
+	set_schema(*state, ENV_LEDGER, LEDGER_SCHEMA + 1);
 	assert_int_equal(open_rc(*state, STORE_WORKER, &why), RC_NEWER);
 	assert_non_null(strstr(why.text, "newer"));
 }
@@ -188,7 +188,7 @@ static void an_older_schema_asks_for_migrate(void **state)
 {
 	struct why why = { "" };
 
-	set_schema(*state, ENV_VAULT, STORE_SCHEMA_VERSION - 1);
+	set_schema(*state, ENV_VAULT, VAULT_SCHEMA - 1);
 	assert_int_equal(open_rc(*state, STORE_ADMIN, &why), RC_OLDER);
 	assert_non_null(strstr(why.text, "postern migrate"));
 }
