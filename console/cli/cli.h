@@ -25,6 +25,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER
 	X(JSON,		"json",			FLAG,	  "",		"print one JSON document; follow: one a line") \
 	X(HELP,		"help",			FLAG,	  "",		"say what this does") \
 	X(VERSION,	"version",		FLAG,	  "",		"print the version") \
+	X(SOCKET,	"socket",		TEXT,	  "PATH",	"the worker's socket (default: /run/postern/fcgi.sock)") \
 	X(YES,		"yes",			FLAG,	  "",		"do not ask") \
 	X(GROUP,	"group",		TEXT,	  "G",		"the worker's group, which owns the directory (default: postern)") \
 	X(DEMO,		"demo",			FLAG,	  "",		"add the site demo with its actions and documents") \

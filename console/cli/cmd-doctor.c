@@ -3,31 +3,38 @@
 
 struct doctor {
 	struct findings found;
+	struct inspection inspection;
 	struct health health;
 	json_t *expiry;                /* owned; NULL: the data was not looked at */
 };
 
-/* Their sentences say what to do. */
-static void take_warnings(struct findings *f, const json_t *warnings)
+/* Whether it opens is itself a finding. */
+static int look_inside(struct call *c, struct doctor *d)
 {
-	json_t *warning;
-	size_t i;
+	struct admin_options o = { .dir = d->inspection.dir, .read_only = true };
+	enum rc rc = admin_open(&o, &c->admin, &c->why);
 
-	json_array_foreach(warnings, i, warning)
-		finding_add(f, "health", FINDING_WARNING, NULL, "%s", json_string_value(warning));
+	if (rc == RC_NOMEM)
+		return call_end(c, rc);
+	inspect_opened(&d->inspection, rc, &c->why);
+	if (rc != RC_OK)
+		return d->inspection.unsure ? EXIT_UNSURE : EXIT_YES;
+	if ((rc = admin_health(c->admin, &d->health, &c->why)) == RC_OK &&
+	    (rc = admin_expiry_sites(c->admin, EXPIRY_ROWS, &d->expiry, &c->why)) == RC_OK)
+		rc = admin_inspect(c->admin, &d->health, d->expiry, &d->inspection, &c->why);
+	return call_end(c, rc);
 }
 
-static int look_at_data(struct call *c, struct doctor *d)
+/* All that is looked at; EXIT_UNSURE: it could not be, and what is known is not the answer. */
+static int look(struct call *c, struct doctor *d)
 {
-	int code = call_open(c, true);
+	int code;
 
-	if (code == EXIT_YES)
-		code = call_end(c, admin_health(c->admin, &d->health, &c->why));
-	if (code == EXIT_YES)
-		code = call_end(c, admin_expiry_sites(c->admin, EXPIRY_ROWS, &d->expiry, &c->why));
-	if (code == EXIT_YES)
-		take_warnings(&d->found, d->health.warnings);
-	return code;
+	d->inspection = (struct inspection){ .dir = admin_data_dir(c->args.text[OPT_DATA]), .socket = c->args.text[OPT_SOCKET],
+	                                     .out = &d->found };
+	inspect_place(&d->inspection);
+	code = look_inside(c, d);
+	return d->found.failed ? call_end(c, RC_NOMEM) : code;
 }
 
 static void show(const struct call *c, const struct doctor *d)
@@ -52,14 +59,12 @@ static void show(const struct call *c, const struct doctor *d)
 int run_doctor(struct call *c)
 {
 	struct doctor d = { .expiry = NULL };
-	int code = findings_init(&d.found) ? look_at_data(c, &d) : call_end(c, RC_NOMEM);
+	int code = findings_init(&d.found) ? look(c, &d) : call_end(c, RC_NOMEM);
 
-	if (code == EXIT_YES && d.found.failed)
-		code = call_end(c, RC_NOMEM);
-	if (code == EXIT_YES) {
+	if (code == EXIT_YES || (code == EXIT_UNSURE && d.inspection.unsure && !d.found.failed))
 		show(c, &d);
+	if (code == EXIT_YES)
 		code = findings_exit(&d.found);
-	}
 	json_decref(d.expiry);
 	health_done(&d.health);
 	findings_done(&d.found);

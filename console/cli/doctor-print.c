@@ -14,7 +14,7 @@ static void lines_print(const struct findings *f)
 	size_t i;
 
 	json_array_foreach(f->list, i, row)
-		out_line("%-8s %-20s %s", member(row, "state"), member(row, "check"), member(row, "says"));
+		out_line("%-8s %-22s %s", member(row, "state"), member(row, "check"), member(row, "says"));
 }
 
 static void mends_print(const struct findings *f)

@@ -30,6 +30,8 @@ enum rc still_there(struct admin *a, enum env env, struct why *why) MUST_CHECK;
 enum rc admin_open_store(const struct store_options *o, const char actor[ACTOR_MAX], struct admin **ret, struct why *why) MUST_CHECK;
 
 /* privileges.c */
+#define USER_NAME_MAX 64
+void    user_name(uid_t uid, char out[USER_NAME_MAX]);         /* its number where it has none */
 void    actor_read(char out[ACTOR_MAX]);
 enum rc privileges_take(const char *dir, struct why *why) MUST_CHECK;
 
@@ -96,8 +98,8 @@ struct health_facts {
 	size_t ending_count;           /* keys that end within 24 h, and were used in the last hour */
 	struct ending_key ending[ENDING_MAX];
 };
-/* A new array of sentences, the gravest first. NULL: out of memory. */
-json_t *health_warnings(const struct health_facts *f);
+/* Fills h->warnings and h->findings. RC_NOMEM: and neither is there. */
+enum rc health_warnings(const struct health_facts *f, struct health *h) MUST_CHECK;
 
 /* sweep.c */
 /* As admin_sweep(), within a change of k's ring: k->ring moves on by what this sweep moves that ring on, and by

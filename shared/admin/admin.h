@@ -320,6 +320,7 @@ struct health {
 	struct store_readers vault_readers, ledger_readers;
 	bool has_checkpoint; uint64_t checkpoint_size, checkpoint_at_s;        /* the records the last one covers; when it was signed */
 	json_t *warnings;                      /* array of sentences, the gravest first; owned */
+	json_t *findings;                      /* the same as the list of struct findings; owned */
 };
 enum rc admin_health(struct admin *a, struct health *ret, struct why *why) MUST_CHECK;
 void    health_done(struct health *h);
@@ -340,5 +341,29 @@ void findings_done(struct findings *f);
 void finding_add(struct findings *f, const char *check, enum finding_state state, const char *mend, const char *fmt, ...)
 	PRINTF_LIKE(5, 6);
 const char *finding_state_name(enum finding_state state);      /* static */
+/* Adds those of another list. */
+void findings_take(struct findings *f, const json_t *list);
+
+/* ---- inspection: what doctor looks at beside a health snapshot. It changes nothing. ---- */
+
+#define INSPECT_SOCKET "/run/postern/fcgi.sock"
+#define INSPECT_PROCESSES 64
+struct inspection {
+	const char *dir;                       /* the data directory */
+	const char *socket;                    /* the worker's; NULL: INSPECT_SOCKET, where there is one */
+	struct findings *out;
+	bool unsure;                           /* who asks may not look at the data directory */
+	/* inspect's own */
+	const char *check;
+	char mend[768];
+	size_t processes;
+	struct inspect_process { uint64_t pid; uid_t uid; bool replaced; } process[INSPECT_PROCESSES];      /* named as a worker */
+};
+/* All that needs no open data: files, master key, machine, socket, processes. As whoever called, so before admin_open(). */
+void    inspect_place(struct inspection *i);
+/* Did the data open? opened: what admin_open() said, and why. */
+void    inspect_opened(struct inspection *i, enum rc opened, const struct why *why);
+/* What is in the data. expiry: as admin_expiry_sites() gave it. */
+enum rc admin_inspect(struct admin *a, const struct health *h, const json_t *expiry, struct inspection *i, struct why *why) MUST_CHECK;
 
 #endif

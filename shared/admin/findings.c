@@ -24,6 +24,27 @@ void findings_done(struct findings *f)
 	*f = (struct findings){ 0 };
 }
 
+static enum finding_state state_of(const char *name)
+{
+	enum finding_state state = FINDING_OK;
+
+	while (state + 1 < FINDING_STATES && name && strcmp(name, state_names[state]) != 0)
+		state++;
+	return state;
+}
+
+void findings_take(struct findings *f, const json_t *list)
+{
+	json_t *row;
+	size_t i;
+
+	json_array_foreach(list, i, row)
+		if (json_array_append(f->list, row) != 0)
+			f->failed = true;
+		else
+			f->count[state_of(json_string_value(json_object_get(row, "state")))]++;
+}
+
 void finding_add(struct findings *f, const char *check, enum finding_state state, const char *mend, const char *fmt, ...)
 {
 	json_t *says, *row;

@@ -213,15 +213,15 @@ enum rc admin_health(struct admin *a, struct health *ret, struct why *why)
 		why_set(why, "the %s cannot be read: %s", what, rc_text(rc));
 		return rc;
 	}
-	h.warnings = health_warnings(&f);
-	if (!h.warnings)
-		return RC_NOMEM;
-	*ret = h;
-	return RC_OK;
+	rc = health_warnings(&f, &h);
+	if (rc == RC_OK)
+		*ret = h;
+	return rc;
 }
 
 void health_done(struct health *h)
 {
 	json_decref(h->warnings);
+	json_decref(h->findings);
 	*h = (struct health){ 0 };
 }

@@ -17,7 +17,7 @@
 
 struct account {
 	bool named;
-	char name[64];
+	char name[USER_NAME_MAX];
 };
 
 static bool account_of(uid_t uid, struct account *ret)
@@ -35,6 +35,16 @@ static bool account_of(uid_t uid, struct account *ret)
 	}
 	free(room);
 	return true;
+}
+
+void user_name(uid_t uid, char out[USER_NAME_MAX])
+{
+	struct account account;
+
+	if (account_of(uid, &account) && account.named)
+		snprintf(out, USER_NAME_MAX, "%s", account.name);
+	else
+		snprintf(out, USER_NAME_MAX, "%lu", (unsigned long)uid);
 }
 
 /* The login uid survives sudo and su and only a privileged process can set it; SUDO_USER is anyone's to write. */

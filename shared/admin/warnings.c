@@ -13,20 +13,32 @@
 struct report {
 	const struct health_facts *f;
 	const struct health *h;
+	const struct check *check;
 	json_t *out;
+	struct findings found;
 	bool failed;
+};
+
+struct check {
+	const char *name;
+	enum finding_state state;
+	void (*look)(struct report *r);
 };
 
 static void say(struct report *r, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
 static void say(struct report *r, const char *fmt, ...)
 {
+	json_t *sentence;
 	va_list args;
 
 	va_start(args, fmt);
-	if (json_array_append_new(r->out, json_vsprintf(fmt, args)) != 0)
-		r->failed = true;
+	sentence = json_vsprintf(fmt, args);
 	va_end(args);
+	if (sentence)
+		finding_add(&r->found, r->check->name, r->check->state, NULL, "%s", json_string_value(sentence));
+	if (json_array_append_new(r->out, sentence) != 0)
+		r->failed = true;
 }
 
 static uint64_t percent_of(uint64_t part, uint64_t whole)
@@ -200,18 +212,34 @@ static void keys_in_use_ending(struct report *r)
 		    and_others(r->f->ending_count, others), (unsigned long long)e->uses_1h, e->key.site);
 }
 
-json_t *health_warnings(const struct health_facts *f)
+enum rc health_warnings(const struct health_facts *f, struct health *h)
 {
-	static void (*const checks[])(struct report *r) = {
-		log_broken, no_worker, ledger_full, slots_full, worker_late, worker_version, ledger_filling,
-		vault_large, reader_old, keys_in_use_ending,
+	static const struct check checks[] = {
+		{ "log", FINDING_WRONG, log_broken },
+		{ "workers", FINDING_WARNING, no_worker },
+		{ "ledger_space", FINDING_WRONG, ledger_full },
+		{ "readers", FINDING_WRONG, slots_full },
+		{ "worker_late", FINDING_WARNING, worker_late },
+		{ "worker_version", FINDING_WARNING, worker_version },
+		{ "ledger_space", FINDING_WARNING, ledger_filling },
+		{ "vault_space", FINDING_WARNING, vault_large },
+		{ "reader_old", FINDING_WARNING, reader_old },
+		{ "keys_retiring", FINDING_WARNING, keys_in_use_ending },
 	};
 	struct report r = { .f = f, .h = f->health, .out = json_array() };
 
-	for (size_t i = 0; r.out && i < ARRAY_LEN(checks); i++)
-		checks[i](&r);
-	if (!r.failed)
-		return r.out;
+	if (!findings_init(&r.found))
+		r.failed = true;
+	for (size_t i = 0; r.out && !r.failed && i < ARRAY_LEN(checks); i++) {
+		r.check = &checks[i];
+		checks[i].look(&r);
+	}
+	if (r.out && !r.failed && !r.found.failed) {
+		h->warnings = r.out;
+		h->findings = r.found.list;
+		return RC_OK;
+	}
 	json_decref(r.out);
-	return NULL;
+	findings_done(&r.found);
+	return RC_NOMEM;
 }

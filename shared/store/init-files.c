@@ -13,11 +13,7 @@
 #define ADMIN_USER "postern-admin"
 #define WORKER_GROUP "postern"
 
-/* A directory comes before what is in it: once it is closed nobody swaps its files. */
-static const struct node {
-	const char *name;
-	mode_t type, mode, closed_mode;
-} nodes[] = {
+const struct store_node store_nodes[STORE_NODES] = {
 	{ ".",               S_IFDIR, 00750, 00750 },
 	{ "vault",           S_IFDIR, 00750, 00750 },
 	{ "vault/data.mdb",  S_IFREG, 00640, 00640 },
@@ -32,8 +28,8 @@ static const struct node {
 
 static bool is_ours(const char *name)
 {
-	for (size_t i = 0; i < ARRAY_LEN(nodes); i++)
-		if (strcmp(nodes[i].name, name) == 0)
+	for (size_t i = 0; i < STORE_NODES; i++)
+		if (strcmp(store_nodes[i].name, name) == 0)
 			return true;
 	return false;
 }
@@ -139,7 +135,7 @@ static bool set_owner_and_mode(int fd, const struct stat *s, const struct init_o
 	return chmod(path, mode) == 0;
 }
 
-static enum rc mend_node(int dir_fd, const char *dir, const struct node *n, const struct init_owner *o, bool closed,
+static enum rc mend_node(int dir_fd, const char *dir, const struct store_node *n, const struct init_owner *o, bool closed,
                          struct why *why)
 {
 	int fd = openat(dir_fd, n->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -168,8 +164,8 @@ enum rc init_mend(int dir_fd, const char *dir, const struct init_owner *o, bool 
 {
 	enum rc first = RC_OK;
 
-	for (size_t i = 0; i < ARRAY_LEN(nodes); i++) {
-		enum rc rc = mend_node(dir_fd, dir, &nodes[i], o, closed, why);
+	for (size_t i = 0; i < STORE_NODES; i++) {
+		enum rc rc = mend_node(dir_fd, dir, &store_nodes[i], o, closed, why);
 
 		if (first == RC_OK)
 			first = rc;

@@ -42,6 +42,13 @@ const char *remote_fs_name(uint32_t magic)
 	return NULL;
 }
 
+const char *store_remote_fs(const char *path)
+{
+	struct statfs s;
+
+	return statfs(path, &s) == 0 ? remote_fs_name((uint32_t)s.f_type) : NULL;
+}
+
 enum rc remote_fs_check(const char *path, struct why *why)
 {
 	struct statfs s;

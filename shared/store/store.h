@@ -72,6 +72,17 @@ struct store_paths {
 enum rc store_paths_init(struct store_paths *p, const char *dir, const char *master_key);
 void    store_paths_done(struct store_paths *p);
 
+/* Every file of it with its mode (design 9), a directory before what is in it: once that is closed nobody swaps its files. */
+struct store_node {
+	const char *name;
+	mode_t type, mode;
+	mode_t closed_mode;            /* while init works in it */
+};
+#define STORE_NODES 10
+extern const struct store_node store_nodes[STORE_NODES];
+/* The network file system that path is on, by name; NULL: a local one, or it cannot be told. */
+const char *store_remote_fs(const char *path);
+
 /* Creates every file with its mode and owner (design 9), mends owners and modes when run again, changes
  * nothing else. group: NULL or a group name; as root with a group or on the default directory, and where
  * user postern-admin and the group exist, they own it; else the caller. *ret_created: something was new.

@@ -20,6 +20,7 @@ enum slot {
 	BYTES_FREE,        /* told: what statvfs() says is free, less one; 0: the truth */
 	FS_MAGIC,          /* told: what statfs() says the file system is; 0: the truth */
 	CLOCK_OFFSET_S,    /* told: added to the wall clock */
+	CLOCK_SYNC,        /* told: 1 the kernel calls the clock synchronised, 2 it does not, 3 it does not say; 0: the truth */
 	SLOTS
 };
 

@@ -12,9 +12,10 @@ import subprocess
 from lib.programs import BUILD, SANITIZED
 
 # The order is tests/faults/shim.h's.
-SLOTS = ["syncs", "synced_writes", "sync_delay_us", "writes", "bytes_free", "fs_magic", "clock_offset_s"]
+SLOTS = ["syncs", "synced_writes", "sync_delay_us", "writes", "bytes_free", "fs_magic", "clock_offset_s", "clock_sync"]
 AS_THEY_ARE, NO_SPACE, SHORT, NO_SPACE_SYNCED = range(4)
 NFS_MAGIC = 0x6969
+SYNCED, UNSYNCED, UNSAID = 1, 2, 3
 
 
 class Shim:

@@ -27,9 +27,12 @@ static void snapshot_init(struct snapshot *s)
 
 static json_t *warnings(const struct snapshot *s)
 {
-	json_t *list = health_warnings(&s->f);
+	struct health said = { 0 };
+	json_t *list = health_warnings(&s->f, &said) == RC_OK ? said.warnings : NULL;
 
 	assert_non_null(list);
+	assert_int_equal(json_array_size(said.findings), json_array_size(list));
+	json_decref(said.findings);
 	return list;
 }
 
