@@ -14,8 +14,6 @@ static int look_inside(struct call *c, struct doctor *d)
 	struct admin_options o = { .dir = d->inspection.dir, .read_only = true };
 	enum rc rc = admin_open(&o, &c->admin, &c->why);
 
-	if (rc == RC_NOMEM)
-		return call_end(c, rc);
 	inspect_opened(&d->inspection, rc, &c->why);
 	if (rc != RC_OK)
 		return d->inspection.unsure ? EXIT_UNSURE : EXIT_YES;
