@@ -3,12 +3,15 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define PERMISSIONS 07777
+#define ADMIN_USER "postern-admin"
+#define PASSWD_ROOM 16384
 
 static void advise_init(struct inspection *i, enum finding_state state, const char *says)
 {
@@ -19,9 +22,36 @@ static void advise_init(struct inspection *i, enum finding_state state, const ch
 
 /* ---- the directory ---- */
 
+/* On the default directory, where there is such a user (design 9). */
+static bool owner_expected(const struct inspection *i, const char *owner)
+{
+	struct passwd entry, *found = NULL;
+	char *room;
+	bool there;
+
+	if (strcmp(i->dir, STORE_DEFAULT_DIR) != 0 || strcmp(owner, ADMIN_USER) == 0 || !(room = malloc(PASSWD_ROOM)))
+		return true;
+	there = getpwnam_r(ADMIN_USER, &entry, room, PASSWD_ROOM, &found) == 0 && found;
+	free(room);
+	return !there;
+}
+
+static void directory_owner(struct inspection *i, const struct stat *s)
+{
+	char owner[USER_NAME_MAX], says[512];
+
+	user_name(s->st_uid, owner);
+	if (owner_expected(i, owner)) {
+		look_say(i, FINDING_OK, NULL, "%s belongs to %s", i->dir, owner);
+		return;
+	}
+	snprintf(says, sizeof(says), "%s belongs to %s, not to " ADMIN_USER ": every admin command runs as that user", i->dir, owner);
+	advise_init(i, FINDING_WARNING, says);
+}
+
 void inspect_directory(struct inspection *i)
 {
-	char option[DATA_OPTION_MAX], owner[USER_NAME_MAX];
+	char option[DATA_OPTION_MAX];
 	struct stat s;
 
 	if (stat(i->dir, &s) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
@@ -35,11 +65,10 @@ void inspect_directory(struct inspection *i)
 		         "the data directory %s cannot be looked at: %s", i->dir, strerror(errno));
 		return;
 	}
-	user_name(s.st_uid, owner);
 	if (!S_ISDIR(s.st_mode))
 		look_say(i, FINDING_WRONG, "Name the data directory with --data.", "%s is no directory", i->dir);
 	else
-		look_say(i, FINDING_OK, NULL, "%s belongs to %s", i->dir, owner);
+		directory_owner(i, &s);
 }
 
 /* ---- owners and modes ---- */

@@ -24,7 +24,8 @@ static enum place place_of(const struct store_paths *p)
 }
 
 static const char *const place_says[] = {
-	[BESIDE] = "it lies beside the vault it opens: keep it out of copies of the directory",
+	[BESIDE] = "it lies beside the vault it opens, so keep it out of copies of the directory; a unit may get it as a credential, "
+	           "postern.master-key, instead",
 	[NAMED] = "POSTERN_MASTER_KEY_FILE names it for this command: the worker must be told the same",
 	[CREDENTIAL] = "it is a credential of the service manager",
 };

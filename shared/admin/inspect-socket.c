@@ -2,10 +2,27 @@
 #include "admin/inspect-private.h"
 
 #include <errno.h>
+#include <grp.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 
 #define HTTP_OK 200
 #define START "Run: sudo systemctl restart postern.socket postern.service; or start postern-fcgi with --listen."
+
+#define GROUP_ROOM 65536
+
+static void group_name(gid_t gid, char out[USER_NAME_MAX])
+{
+	struct group entry, *found = NULL;
+	char *room = malloc(GROUP_ROOM);
+
+	if (room && getgrgid_r(gid, &entry, room, GROUP_ROOM, &found) == 0 && found)
+		snprintf(out, USER_NAME_MAX, "%s", found->gr_name);
+	else
+		snprintf(out, USER_NAME_MAX, "%lu", (unsigned long)gid);
+	free(room);
+}
 
 static void nothing_there(struct inspection *i, const char *path)
 {
@@ -47,15 +64,16 @@ static void not_answered(struct inspection *i, const char *path, enum rc rc)
 
 static void ask(struct inspection *i, const char *path, const struct stat *s)
 {
-	char owner[USER_NAME_MAX];
+	char owner[USER_NAME_MAX], group[USER_NAME_MAX];
 	int status = 0;
 	enum rc rc = fcgi_health(path, &status);
 
 	user_name(s->st_uid, owner);
+	group_name(s->st_gid, group);
 	if (rc != RC_OK)
 		not_answered(i, path, rc);
 	else if (status == HTTP_OK)
-		look_say(i, FINDING_OK, NULL, "%s (of %s, mode %04o) answers that the worker is well", path, owner,
+		look_say(i, FINDING_OK, NULL, "%s (%s:%s, mode %04o) answers that the worker is well", path, owner, group,
 		         (unsigned)(s->st_mode & 07777));
 	else
 		look_say(i, FINDING_WRONG, "Look at the other findings, and at: journalctl -u postern.service",

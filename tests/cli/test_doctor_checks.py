@@ -14,7 +14,7 @@ import pytest
 
 from lib import fastcgi, notes, rawlog
 from lib.datadir import postern
-from lib.programs import BUILD, SANITIZED, environment, program, wait_until
+from lib.programs import BUILD, SANITIZED, USER, environment, program, wait_until
 from lib.rawdb import RawDb
 from lib.shim import NFS_MAGIC, SYNCED, UNSAID, UNSYNCED, Shim
 from lib.worker import Worker, listening
@@ -321,7 +321,7 @@ def test_records_ahead_of_the_clock(data, site):
 def test_a_socket_of_a_worker_that_is_well_or_not(data, site):
     with Worker(data) as worker:
         state, says, _ = check(data, "socket", "--socket", worker.socket)
-        assert state == OK and "answers that the worker is well" in says and "0660" in says
+        assert state == OK and "answers that the worker is well" in says and f"({USER}:" in says and "mode 0660" in says
         os.chmod(worker.socket, 0o666)
         state, says, mend = check(data, "socket", "--socket", worker.socket)
         assert state == WRONG and "every user of this machine may connect" in says and f"chmod 0660 {worker.socket}" in mend
@@ -594,3 +594,79 @@ def test_it_changes_nothing_however_much_is_wrong(data, site):
         document(data, "--socket", worker.socket)
         assert {p: (stat.S_IMODE(p.stat().st_mode), p.stat().st_uid) for p in data.path.rglob("*")} == before
     assert site.kid
+
+
+# ---- a machine of its own, where all is as it should be ----
+
+ACCOUNTS = """root:x:0:0::/root:/bin/sh
+www-data:x:33:33::/:/bin/false
+postern:x:7401:7401::/:/bin/false
+postern-admin:x:7402:7401::/:/bin/false
+"""
+
+
+class Machine:
+    """A mount namespace with accounts, /var/lib and /run of its own."""
+
+    def __init__(self, home):
+        self.home = home
+        os.chmod(home, 0o755)
+        (home / "passwd").write_text(ACCOUNTS)
+        (home / "group").write_text("root:x:0:\nwww-data:x:33:\npostern:x:7401:\n")
+        (home / "bin").mkdir()
+        for name in ("postern", "postern-fcgi"):
+            shutil.copy(program(name), home / "bin" / name)
+        mounts = " && ".join([f"mount --bind {home}/passwd /etc/passwd", f"mount --bind {home}/group /etc/group",
+                              "mount -t tmpfs -o size=3g tmpfs /var/lib", "mount -t tmpfs tmpfs /run",
+                              "install -d -o postern -g www-data -m 0750 /run/postern"])
+        self.holder = subprocess.Popen(["unshare", "--mount", "bash", "-c", f"{mounts} && echo ready && read"],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+        if self.holder.stdout.readline() != b"ready\n":
+            self.end()
+            pytest.skip("no mount namespace can be made here")
+
+    def inside(self, *command):
+        return ["nsenter", "--target", str(self.holder.pid), "--mount", *map(str, command)]
+
+    def ask(self, *args, env=None):
+        done = subprocess.run(self.inside(self.home / "bin" / "postern", *args), capture_output=True, timeout=30, check=False,
+                              env=environment(**(env or {})))
+        return done.returncode, done.stdout.decode(), done.stderr.decode()
+
+    def end(self):
+        self.holder.stdin.close()
+        self.holder.wait(10)
+        self.holder.stdout.close()
+
+
+@pytest.fixture
+def machine(data):
+    m = Machine(data.home)
+    yield m
+    m.end()
+
+
+@root_only
+def test_where_all_is_as_it_should_be_the_answer_is_yes(data, machine):
+    shim = Shim(data, "clock")
+    shim["clock_sync"] = SYNCED
+    machine.ask("init")
+    code, out, _ = machine.ask("doctor", "--json", env=shim.env)
+    assert code == 1 and "No worker is running" in out
+    for args in (("site", "add", "acme"), ("key", "create", "acme"), ("audit", "checkpoint")):
+        assert machine.ask(*args)[0] == 0
+    worker = subprocess.Popen(machine.inside("setpriv", "--reuid=7401", "--regid=7401", "--groups=33", machine.home / "bin" / "postern-fcgi",
+                                             "--listen", "/run/postern/fcgi.sock", "--listen-group", "www-data"),
+                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment())
+    try:
+        wait_until(lambda: json.loads(machine.ask("doctor", "--json")[1])["workers"], "the worker's row", 20)
+        code, out, err = machine.ask("doctor", env=shim.env)
+        assert code == 0 and "No warnings." in out and err == "", out
+        assert f"worker {worker.pid} runs as postern" in out
+        assert "/run/postern/fcgi.sock (postern:www-data, mode 0660) answers that the worker is well" in out
+        assert "/var/lib/postern belongs to postern-admin" in out
+        subprocess.run(machine.inside("chown", "root", "/var/lib/postern"), check=True)
+        found = {c["check"]: c for c in json.loads(machine.ask("doctor", "--json", env=shim.env)[1])["checks"]}
+        assert found["data_directory"]["state"] == WARNING and found["data_directory"]["mend"] == "Run: sudo postern init"
+    finally:
+        end(worker)
