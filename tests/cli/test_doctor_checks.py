@@ -629,8 +629,9 @@ class Machine:
         return ["nsenter", "--target", str(self.holder.pid), "--mount", *map(str, command)]
 
     def ask(self, *args, env=None):
-        done = subprocess.run(self.inside(self.home / "bin" / "postern", *args), capture_output=True, timeout=30, check=False,
-                              env=environment(**(env or {})))
+        own = [f"{name}={value}" for name, value in (env or {}).items()]       # not nsenter's
+        done = subprocess.run(self.inside("env", *own, self.home / "bin" / "postern", *args), capture_output=True, timeout=30,
+                              check=False, env=environment())
         return done.returncode, done.stdout.decode(), done.stderr.decode()
 
     def end(self):
