@@ -9,6 +9,7 @@ import struct
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 
 import pytest
 
@@ -395,8 +396,14 @@ def test_a_socket_that_never_answers_is_not_waited_for(data):
 
 # ---- workers ----
 
-def start_as(data, user, group, folder):
-    """A worker as that user, from a copy of its program that everybody may reach."""
+def end(process):
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+
+
+@contextmanager
+def worker_as(data, user, group, folder):
+    """A worker as that user, from a copy of its program that everybody may reach. It ends as it should, or is killed."""
     os.chmod(data.home, 0o755)
     folder.mkdir()
     os.chown(folder, user, group)
@@ -404,24 +411,23 @@ def start_as(data, user, group, folder):
     with open(data.home / "log", "wb") as log:
         process = subprocess.Popen([folder / "postern-fcgi", "--data", data.path, "--listen", folder / "s"], user=user, group=group,
                                    extra_groups=[], stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment())
-    wait_until(lambda: listening(folder / "s") or process.poll() is not None, "the worker to listen", 20)
-    assert process.poll() is None, (data.home / "log").read_text()
-    wait_until(lambda: process.pid in [w["pid"] for w in document(data)["workers"]], "its row")
-    return process
-
-
-def end(process):
-    process.send_signal(signal.SIGTERM)
-    assert process.wait(20) == 0
+    try:
+        wait_until(lambda: listening(folder / "s") or process.poll() is not None, "the worker to listen", 20)
+        assert process.poll() is None, (data.home / "log").read_text()
+        wait_until(lambda: process.pid in [w["pid"] for w in document(data)["workers"]], "its row")
+        yield process
+        end(process)
+    finally:
+        process.kill()
+        process.wait()
 
 
 @root_only
 def test_a_worker_that_shares_a_user_is_a_warning_and_root_is_wrong(data):
-    process = start_as(data, NOBODY, 0, data.home / "run")
-    state, says, mend = check(data, "worker_user")
-    assert state == WARNING and f"worker {process.pid} runs as nobody" in says and "shares its rights" in says
-    assert "postern.socket" in mend
-    end(process)
+    with worker_as(data, NOBODY, 0, data.home / "run") as process:
+        state, says, mend = check(data, "worker_user")
+        assert state == WARNING and f"worker {process.pid} runs as nobody" in says and "shares its rights" in says
+        assert "postern.socket" in mend
     with Worker(data) as worker:
         wait_until(lambda: document(data)["workers"], "its row")
         state, says, mend = check(data, "worker_user")
@@ -434,20 +440,18 @@ def test_a_worker_that_owns_the_data_is_a_warning(data):
     for folder, folders, files in os.walk(data.path):
         for name in [".", *folders, *files]:
             os.chown(os.path.join(folder, name), NOBODY, NOBODY)
-    process = start_as(data, NOBODY, NOBODY, data.home / "run")
-    state, says, _ = check(data, "worker_user")
-    assert state == WARNING and "who owns the data directory" in says
-    end(process)
+    with worker_as(data, NOBODY, NOBODY, data.home / "run"):
+        state, says, _ = check(data, "worker_user")
+        assert state == WARNING and "who owns the data directory" in says
 
 
 def test_a_worker_whose_program_was_replaced(data):
-    process = start_as(data, os.geteuid(), os.getegid(), data.home / "run")
-    assert checks(data, "worker_program") == []
-    os.unlink(data.home / "run" / "postern-fcgi")
-    shutil.copy(program("postern-fcgi"), data.home / "run" / "postern-fcgi")
-    state, says, mend = check(data, "worker_program")
-    assert state == WARNING and str(process.pid) in says and "restart" in mend
-    end(process)
+    with worker_as(data, os.geteuid(), os.getegid(), data.home / "run") as process:
+        assert checks(data, "worker_program") == []
+        os.unlink(data.home / "run" / "postern-fcgi")
+        shutil.copy(program("postern-fcgi"), data.home / "run" / "postern-fcgi")
+        state, says, mend = check(data, "worker_program")
+        assert state == WARNING and str(process.pid) in says and "restart" in mend
 
 
 def test_attack_a_row_that_names_another_process(data):
