@@ -20,6 +20,11 @@ all_c  := -std=c11 -D_GNU_SOURCE -Ishared -I. -I$(B) $(warnings) $(hardening) \
           $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) -pthread $(CFLAGS)
 all_ld := -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) -pthread $(LDFLAGS)
 
+# Where `make install` puts it; DESTDIR goes before all of it. Debian's own packages have units elsewhere.
+PREFIX  ?= /usr/local
+UNITDIR ?= $(PREFIX)/lib/systemd/system
+VERSION := $(shell sed -n 's/^#define POSTERN_VERSION "\(.*\)"/\1/p' shared/base/version.h)
+
 # What each program links; only the console knows curses, only the worker FastCGI.
 libs_shared := -ljansson -llmdb -lcrypto -lidn2 -lpcre2-8 -lz -lm
 libs_fcgi   := -lfcgi
@@ -37,7 +42,7 @@ programs := $(B)/postern $(B)/postern-fcgi $(B)/postern-console
 units    := $(patsubst %.c,$(B)/%,$(unit_src))
 shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
 
-.PHONY: all units shims unit check-unit check check-all check-trees tidy cppcheck screens install-deps demo serve clean help FORCE
+.PHONY: all units shims unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -92,6 +97,12 @@ $(B)/reserved-domains.inc: data/reserved-domains.txt
 	sed -n -e 's/[[:space:]]*#.*//' -e '/^[a-z]/s/\([^ ]*\) \(.*\)/X(\1, "\2")/p' $< > $@
 $(call obj,$(wildcard shared/identity/*.c)): $(B)/reserved-domains.inc
 
+# Where the demo's files will be; another PREFIX makes the one object anew.
+$(B)/prefix: FORCE
+	@mkdir -p $(B); echo '$(PREFIX)' | cmp -s - $@ || echo '$(PREFIX)' > $@
+$(B)/console/cli/demo.o: $(B)/prefix
+$(B)/console/cli/demo.o: private all_c += -DPOSTERN_DATADIR='"$(PREFIX)/share/postern/demo"'
+
 # New flags rebuild; -Werror changes no object.
 $(B)/flags: FORCE
 	@mkdir -p $(B); echo '$(CC) $(filter-out -Werror,$(all_c))' | cmp -s - $@ || echo '$(CC) $(filter-out -Werror,$(all_c))' > $@
@@ -144,6 +155,44 @@ cppcheck:
 screens: $(patsubst %.c,$(B)/%,$(wildcard tests/unit/tui/test_screens*.c))	## write the console's screens anew: their golden files, and those in the README
 	@for t in $^; do POSTERN_WRITE_GOLDEN=1 $$t >$(B)/screens.log 2>&1 || { cat $(B)/screens.log; exit 1; }; done
 	@scripts/check-docs --write
+
+# ---- installing ----
+
+share := $(DESTDIR)$(PREFIX)/share
+put   := install -D -m 644
+# $(call put_tree,DIR): a folder of data/ and all below it, scripts as scripts; packaging and what tests leave stays here.
+put_tree = cd data && find $(1) -type f ! -path 'deploy/debian/*' ! -path 'deploy/sysusers.d/*' ! -path 'deploy/tmpfiles.d/*' ! -path 'deploy/systemd/postern*' \
+	! -path '*/__pycache__/*' ! -path '*/node_modules/*' | while read -r f; do \
+	install -D -m $$(test -x "$$f" && echo 755 || echo 644) "$$f" "$(share)/postern/$$f" || exit 1; done
+# Units name programs by the default PREFIX.
+put_unit = install -d $(DESTDIR)$(UNITDIR); for u in $(wildcard data/deploy/systemd/postern*); do \
+	sed 's|/usr/local/|$(PREFIX)/|' $$u > $(DESTDIR)$(UNITDIR)/$${u\#\#*/} && chmod 644 $(DESTDIR)$(UNITDIR)/$${u\#\#*/} || exit 1; done
+manuals  := $(wildcard data/man/*.[1-8])
+man_of    = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
+
+install: all	## install below $(DESTDIR)$(PREFIX), by default /usr/local; then: postern init
+	echo '  INSTALL $(DESTDIR)$(PREFIX)'
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/postern $(B)/postern-console
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(B)/postern-fcgi
+	$(call put_tree,$(notdir $(wildcard data/demo data/deploy data/examples data/signers)))
+	$(put) -t $(share)/postern $(wildcard data/openapi.yaml) data/audit-line.schema.json
+	$(foreach m,$(manuals),$(put) $(m) $(DESTDIR)$(call man_of,$(m)) &&) true
+	install -d $(share)/bash-completion/completions
+	$(B)/postern completion > $(share)/bash-completion/completions/postern
+	chmod 644 $(share)/bash-completion/completions/postern
+	$(put_unit)
+	$(put) -t $(DESTDIR)$(PREFIX)/lib/sysusers.d data/deploy/sysusers.d/postern.conf
+	$(put) -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d data/deploy/tmpfiles.d/postern.conf
+
+uninstall:	## remove what make install put there; the data stays
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/postern bin/postern-console sbin/postern-fcgi \
+		lib/sysusers.d/postern.conf lib/tmpfiles.d/postern.conf share/bash-completion/completions/postern)
+	rm -f $(foreach m,$(manuals),$(DESTDIR)$(call man_of,$(m)))
+	rm -f $(patsubst data/deploy/systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard data/deploy/systemd/postern*))
+	rm -rf $(share)/postern
+
+deb:	## build/postern_VERSION_ARCH.deb; install it with apt-get install ./build/postern_...
+	@scripts/make-deb $(VERSION)
 
 # ---- for people ----
 
