@@ -121,7 +121,9 @@ check-unit: units	## build and run all unit tests, of this tree (SAN=address,und
 # The suites of one tree: its unit tests, and the programs behind a real web server and on the command line.
 suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit_src:.c=)) tests/cli tests/http \
          tests/console tests/faults
-checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) tests/servers $(call suites,address$(comma)undefined)
+# Once is enough for these: the shipped files, with the programs as they ship.
+once   = tests/package tests/servers
+checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(once) $(call suites,address$(comma)undefined)
 
 check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and the scripts/check-*
 	@scripts/install-deps
