@@ -146,6 +146,8 @@ void help_all(FILE *to);
 bool help_noun(FILE *to, const char *noun);
 void help_command(FILE *to, const struct command *c);
 int  run_help(struct call *c);
+
+/* ---- completion.c ---- */
 int  run_completion(struct call *c);
 
 /* ---- out.c: results on stdout, talk on stderr; outside text only through here ---- */

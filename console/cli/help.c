@@ -1,4 +1,4 @@
-/* help.c -- the table of commands, told to people and to the shell. */
+/* help.c -- the table of commands, told to people and to programs. */
 #include "console/cli/cli.h"
 
 static void print_name(FILE *to, const struct command *c)
@@ -65,10 +65,51 @@ void help_command(FILE *to, const struct command *c)
 			print_option(to, c, o);
 }
 
+/* ---- the table for programs ---- */
+
+static json_t *option_json(const struct command *c, size_t o)
+{
+	const struct option_row *row = &option_rows[o];
+
+	return json_pack("{ss ss ss sb sb sb}", "name", row->name, "value", row->value, "help", row->help,
+	                 "repeatable", row->type == OPT_LIST, "needed", (c->required & BIT(o)) != 0,
+	                 "clearable", (c->clearable & BIT(o)) != 0);
+}
+
+static json_t *options_json(const struct command *c)
+{
+	json_t *list = json_array();
+
+	for (size_t o = 0; o < OPT_COUNT; o++)
+		if (c->options & BIT(o))
+			json_array_append_new(list, option_json(c, o));
+	return list;
+}
+
+static json_t *command_json(const struct command *c)
+{
+	return json_pack("{ss ss? ss ss so}", "noun", c->noun, "verb", c->verb, "operands", c->operands, "summary", c->summary,
+	                 "options", options_json(c));
+}
+
+/* Every command with the options it takes besides those that are taken everywhere. */
+static int help_json(void)
+{
+	static const struct command every = { .options = OPTIONS_EVERYWHERE | BIT(OPT_VERSION) };
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < command_count; i++)
+		json_array_append_new(list, command_json(&commands[i]));
+	out_json(json_pack("{so so}", "everywhere", options_json(&every), "commands", list));
+	return EXIT_YES;
+}
+
 int run_help(struct call *c)
 {
 	const struct arguments *a = &c->args;
 
+	if (args_given(a, OPT_JSON))
+		return help_json();
 	if (a->operands == 0) {
 		help_all(stdout);
 		return EXIT_YES;
@@ -86,57 +127,4 @@ int run_help(struct call *c)
 		return EXIT_YES;
 	return usage_error(c, "there is no command \"%s%s%s\"", a->operand[0], a->operands > 1 ? " " : "",
 	                   a->operands > 1 ? a->operand[1] : "");
-}
-
-/* ---- completion ---- */
-
-static void complete_options(const struct command *c)
-{
-	uint64_t taken = c->options | OPTIONS_EVERYWHERE;
-
-	for (size_t o = 0; o < OPT_COUNT; o++) {
-		if (taken & BIT(o))
-			printf(" --%s", option_rows[o].name);
-		if (c->clearable & BIT(o))
-			printf(" --no-%s", option_rows[o].name);
-	}
-}
-
-static void complete_verbs(const char *noun)
-{
-	printf("\t%s) words=\"", noun);
-	for (size_t i = 0; i < command_count; i++)
-		if (strcmp(commands[i].noun, noun) == 0 && commands[i].verb)
-			printf("%s ", commands[i].verb);
-	printf("\" ;;\n");
-}
-
-static bool first_of_noun(size_t i)
-{
-	return i == 0 || strcmp(commands[i].noun, commands[i - 1].noun) != 0;
-}
-
-int run_completion(struct call *c)
-{
-	(void)c;
-	printf("# bash completion for postern; made by: postern completion\n_postern() {\n"
-	       "\tlocal cur=${COMP_WORDS[COMP_CWORD]} words=\"\"\n\tif [ \"$COMP_CWORD\" -eq 1 ]; then words=\"");
-	for (size_t i = 0; i < command_count; i++)
-		if (first_of_noun(i))
-			printf("%s ", commands[i].noun);
-	printf("\"\n\telif [ \"$COMP_CWORD\" -eq 2 ]; then case ${COMP_WORDS[1]} in\n");
-	for (size_t i = 0; i < command_count; i++)
-		if (first_of_noun(i) && commands[i].verb)
-			complete_verbs(commands[i].noun);
-	printf("\tesac; fi\n\tif [[ $cur == -* ]]; then case \"${COMP_WORDS[1]} ${COMP_WORDS[2]}\" in\n");
-	for (size_t i = 0; i < command_count; i++) {
-		printf("\t\"%s%s%s\"%s) words=\"", commands[i].noun, commands[i].verb ? " " : "",
-		       commands[i].verb ? commands[i].verb : "", commands[i].verb ? "" : "*");
-		complete_options(&commands[i]);
-		printf("\" ;;\n");
-	}
-	printf("\tesac; fi\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n"
-	       "\t[ -n \"$words\" ] || COMPREPLY=($(compgen -f -- \"$cur\"))\n"
-	       "}\ncomplete -F _postern postern\n");
-	return EXIT_YES;
 }

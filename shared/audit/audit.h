@@ -191,6 +191,7 @@ struct audit_form {
 	enum rc (*row)(struct buf *out, const struct audit_row *r);
 };
 const struct audit_form *audit_form_find(const char *name);      /* NULL: there is none */
+const struct audit_form *audit_form_at(size_t i);                /* NULL: there are no more */
 
 /* Lines of a jsonl export that are no records, without line feed: the range before its first record, a record's inclusion
  * proof, a consistency proof from size on. */

@@ -171,3 +171,8 @@ const struct audit_form *audit_form_find(const char *name)
 			return &forms[i];
 	return NULL;
 }
+
+const struct audit_form *audit_form_at(size_t i)
+{
+	return i < ARRAY_LEN(forms) ? &forms[i] : NULL;
+}

@@ -58,19 +58,6 @@ def test_help_of_a_noun_lists_its_verbs():
     assert ran.code == 0 and "rotate" in ran.out and "mint" not in ran.out
 
 
-def test_completion_knows_every_command_and_is_a_shell_script():
-    script = postern("completion").out
-    for command in commands():
-        assert f'"{" ".join(words(command))}"' in script or not command[1], command
-    check = """%s
-    COMP_WORDS=(postern key ro); COMP_CWORD=2; _postern; echo "${COMPREPLY[@]}"
-    COMP_WORDS=(postern key retire --n); COMP_CWORD=3; _postern; echo "${COMPREPLY[@]}"
-    COMP_WORDS=(postern site set --no-o); COMP_CWORD=3; _postern; echo "${COMPREPLY[@]}"
-    """ % script
-    done = subprocess.run(["bash", "-c", check], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["rotate", "--now", "--no-origin"], done
-
-
 def test_version():
     assert re.fullmatch(r"postern \d+\.\d+\.\d+\n", postern("--version").out)
 
