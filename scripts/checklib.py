@@ -1,6 +1,7 @@
 """What the check scripts share: the tree's root, its files, and the end of a check that may not find nothing."""
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
@@ -38,6 +39,43 @@ def without_strings(text):
 
 def build_folder():
     return ROOT / os.environ.get("POSTERN_BUILD", "build")
+
+
+CODES = "shared/base/codes.h"
+
+
+def c_string(text):
+    """The value of adjacent C string literals."""
+    return "".join(re.findall(r'"((?:\\.|[^"\\])*)"', text)).replace('\\"', '"').replace("\\\\", "\\")
+
+
+def reasons():
+    """[(name, status, sentence)] of REASON_LIST, without NONE, which is the absence of a reason."""
+    body = re.search(r"#define REASON_LIST\(X\)(.*?)\n\n", read(CODES), re.S)
+    entry = r'\bX\((\w+),\s*("[^"]*"),\s*(\d+),\s*((?:"(?:\\.|[^"\\])*"[\s\\]*)+)\)'
+    found = re.findall(entry, body.group(1)) if body else []
+    written = len(re.findall(r"\bX\(\w", body.group(1))) if body else 0
+    if len(found) != written:
+        sys.exit(f"{CODES} lists {written} reasons, of which {len(found)} can be read")
+    return [(c_string(name), int(status), c_string(text)) for enum, name, status, text in found if enum != "NONE"]
+
+
+def printed(name, *arguments):
+    """What one of the programs prints; None where it is not built."""
+    program = build_folder() / name
+    if not program.exists():
+        return None
+    run = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=20, check=False)
+    if run.returncode != 0 or not run.stdout.strip():
+        sys.exit(f"{program} {' '.join(arguments)} failed ({run.returncode}): {run.stderr}")
+    return run.stdout
+
+
+def first_difference(have, want):
+    for a, b in zip(have.split("\n") + [""], want.split("\n") + [""]):
+        if a != b:
+            return f"has: {a!r}, should be: {b!r}"
+    return "is shorter or longer"
 
 
 class Report:
