@@ -51,7 +51,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER
 	X(TTL,		"ttl",			DURATION, "T",		"how long it lives (default: 1h)") \
 	X(TOKEN_FILE,	"token-file",		TEXT,	  "F",		"the file of the visitor's token, or - for standard input") \
 	X(PARAMETERS,	"parameters",		TEXT,	  "JSON",	"the action's parameters, an object") \
-	X(SITE,		"site",			TEXT,	  "S",		"only records of this site") \
+	X(SITE,		"site",			TEXT,	  "S",		"only records of this site; doctor: the site to ask for") \
 	X(AFTER,	"after",		NUMBER,	  "SEQ",	"only records after this one") \
 	X(SINCE,	"since",		TIME,	  "T",		"only from this time on: RFC 3339, a date, or -1h") \
 	X(UNTIL,	"until",		TIME,	  "T",		"only before this time") \
@@ -75,6 +75,9 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER
 	X(ACCEPT_KEY,	"accept-key",		LIST,	  "KID",	"a key of the backup to trust; the others are retired") \
 	X(ACCEPT_ALL_KEYS, "accept-all-keys",	FLAG,	  "",		"trust every key of the backup, those retired since too") \
 	X(WITH_IDENTITY, "with-identity",	FLAG,	  "",		"add the clear identities; that you asked is recorded first") \
+	X(URL,		"url",			TEXT,	  "URL",	"ask Postern through the web server at this URL, before its /v1 (its log gets blocked tokens)") \
+	X(MINT,		"mint",			TEXT,	  "URL",	"ask the site's own token endpoint for a token of somebody else") \
+	X(HEADER_FILE,	"header-file",		TEXT,	  "F",		"header lines of a signed-in session, such as Cookie: ...; - for standard input") \
 	X(LIMIT,	"limit",		NUMBER,	  "N",		"how many, the latest (default: 50)")
 
 enum opt {

@@ -80,7 +80,8 @@ const struct command commands[] = {
 	{ "audit", "erase", "SITE", .required = BIT(OPT_EMAIL), .options = BIT(OPT_EMAIL) | BIT(OPT_DOCUMENTS) | BIT(OPT_YES),
 	  .run = run_audit_erase, .summary = "erase what is kept of a person; their records stay, under the pseudonym" },
 
-	{ "doctor", NULL, "", .options = BIT(OPT_SOCKET), .run = run_doctor, .summary = "is everything in order? 1 if not, and what to do" },
+	{ "doctor", NULL, "", .options = BIT(OPT_SOCKET) | BIT(OPT_URL) | BIT(OPT_SITE) | BIT(OPT_ORIGIN) | BIT(OPT_MINT) |
+	  BIT(OPT_HEADER_FILE), .run = run_doctor, .summary = "is everything in order? 1 if not, and what to do" },
 
 	{ "backup", NULL, "DIR", .run = run_backup,
 	  .summary = "copy the data while it is in use, and verify the copy; it holds neither master.key nor admin.key" },
