@@ -13,4 +13,8 @@ void    findings_print(const struct findings *f);
 /* EXIT_YES: no warning and nothing wrong. */
 int     findings_exit(const struct findings *f);
 
+/* probe.c: --url and --mint, in the place of what is looked at here. EXIT_YES or the exit code; what was found is in found. */
+bool    probes_asked(const struct call *c);
+int     probes_run(struct call *c, struct findings *found);
+
 #endif

@@ -23,15 +23,19 @@ static int look_inside(struct call *c, struct doctor *d)
 	return call_end(c, rc);
 }
 
-/* All that is looked at; EXIT_UNSURE: it could not be, and what is known is not the answer. */
-static int look(struct call *c, struct doctor *d)
+static int look_here(struct call *c, struct doctor *d)
 {
-	int code;
-
 	d->inspection = (struct inspection){ .dir = admin_data_dir(c->args.text[OPT_DATA]), .socket = c->args.text[OPT_SOCKET],
 	                                     .out = &d->found };
 	inspect_place(&d->inspection);
-	code = look_inside(c, d);
+	return look_inside(c, d);
+}
+
+/* All that is looked at; EXIT_UNSURE: it could not be, and what is known is not the answer. */
+static int look(struct call *c, struct doctor *d)
+{
+	int code = probes_asked(c) ? probes_run(c, &d->found) : look_here(c, d);
+
 	return d->found.failed ? call_end(c, RC_NOMEM) : code;
 }
 
