@@ -15,9 +15,12 @@ struct http {
 
 /* ---- URLs ---- */
 
+/* A name that only begins like an address ("127.example.com") is anybody's. */
 static bool is_loopback(const char *host)
 {
-	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0 || strncmp(host, "127.", 4) == 0;
+	if (strncmp(host, "127.", 4) == 0)
+		return strspn(host, "0123456789.") == strlen(host);
+	return strcmp(host, "localhost") == 0 || strcmp(host, "[::1]") == 0;
 }
 
 /* A part of it, or NULL; to be freed with curl_free(). */

@@ -119,7 +119,7 @@ struct web {
 	struct probe_seen seen;
 	enum web_server server;                /* that answered last and said so */
 	char site[SITE_ID_MAX];                /* the one that is asked for */
-	char mend[2 * PROBE_TEXT_MAX];         /* where web_mend() puts it together */
+	char mend[3 * PROBE_TEXT_MAX];         /* where web_mend() puts it together */
 	char text[PROBE_TEXT_MAX];             /* where answer_tell() puts it */
 	bool there, site_there, passes_token;  /* Postern answers; this site, too; Authorization arrives */
 	/* noted of every answer that is Postern's */
@@ -133,8 +133,7 @@ bool web_ask(struct web *w, const char *check, const struct probe_request *r);
 bool web_get(struct web *w, const char *check, const char *path, const char *const *headers);
 #define WEB_PATH_MAX 160
 const char *web_path(const struct web *w, const char *rest, char out[WEB_PATH_MAX]);   /* "/v1/sites/SITE" and rest */
-/* What to do, for the web server that is there, or for all where it does not say which it is. any: for whatever it is;
- * may be NULL. */
+/* What to do: first whatever the server is, then for the one that is there, or each where it does not say which. */
 struct web_mend { const char *any, *apache, *lighttpd, *nginx; };
 const char *web_mend(struct web *w, const struct web_mend *m);
 const char *web_tell(struct web *w);           /* answer_tell() of the last answer */

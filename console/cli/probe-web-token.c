@@ -7,7 +7,7 @@
 
 static const struct web_mend pass_it = {
 	.any = "Until this is mended every visitor is anonymous.",
-	.apache = "put CGIPassAuth On into the <Location> of Postern (see share/postern/deploy/apache/); Apache drops "
+	.apache = "put CGIPassAuth On into Postern's <Location> (see share/postern/deploy/apache/); Apache drops "
 	          "Authorization without it.",
 	.lighttpd = "it passes Authorization by itself: look for what removes it (setenv.set-request-header), or a "
 	            "proxy before it.",

@@ -73,14 +73,15 @@ const char *web_path(const struct web *w, const char *rest, char out[WEB_PATH_MA
 
 const char *web_mend(struct web *w, const struct web_mend *m)
 {
-	const char *own[] = { [WEB_APACHE] = m->apache, [WEB_LIGHTTPD] = m->lighttpd, [WEB_NGINX] = m->nginx };
-	const char *any = m->any ? m->any : "";
+	const struct { enum web_server server; const char *name, *text; } all[] = {
+		{ WEB_APACHE, "Apache", m->apache }, { WEB_LIGHTTPD, "lighttpd", m->lighttpd },
+		{ WEB_NGINX, "nginx", m->nginx },
+	};
+	size_t at = (size_t)snprintf(w->mend, sizeof(w->mend), "%s", m->any);
 
-	if (w->server != WEB_UNKNOWN)
-		snprintf(w->mend, sizeof(w->mend), "%s%s%s", any, *any ? " " : "", own[w->server]);
-	else
-		snprintf(w->mend, sizeof(w->mend), "%s%sApache: %s lighttpd: %s nginx: %s", any, *any ? " " : "",
-		         m->apache, m->lighttpd, m->nginx);
+	for (size_t i = 0; i < ARRAY_LEN(all) && at < sizeof(w->mend); i++)
+		if (w->server == WEB_UNKNOWN || w->server == all[i].server)
+			at += (size_t)snprintf(w->mend + at, sizeof(w->mend) - at, " %s: %s", all[i].name, all[i].text);
 	return w->mend;
 }
 

@@ -586,6 +586,11 @@ def test_usage(args, says):
     assert ran.code == 2 and says in ran.err and "secret" not in ran.err and ran.out == "", str(ran)
 
 
+def test_data_that_is_there_but_does_not_open_is_said(server, tmp_path):
+    found = doctor(url_of(server), env={"POSTERN_DATA": tmp_path})
+    assert found.states("skipped") == {"data"} and found.states("ok") == CHECKS
+
+
 def test_data_that_was_named_must_be_there(server):
     ran = postern("doctor", "--url", url_of(server), "--data", "/nonexistent")
     assert ran.code == 3 and ran.out == "", str(ran)
