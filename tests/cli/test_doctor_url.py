@@ -580,6 +580,7 @@ def test_the_first_site_of_the_data_is_asked_for(data):
     (["--url", "https://x.example.com", "--origin", "https://x\r\nX: y"], "origin"),
     (["--url", "https://x.example.com", "--header-file", "/dev/null"], "--mint"),
     (["--site", "demo"], "--url or --mint"),
+    (["--url", "https://x.example.com", "--socket", "/run/x"], "--socket"),
 ])
 def test_usage(args, says):
     ran = postern("doctor", *args, env={"POSTERN_DATA": "/nonexistent"})
