@@ -327,6 +327,12 @@ def test_the_server_adds_its_own_cors(client):
     assert found.bad == {"url_cors"} and found["url_cors"]["state"] == "wrong"
 
 
+def test_the_server_adds_cors_twice(client):
+    def change(reply, asked):
+        return reply.with_header("Access-Control-Allow-Origin", ALLOWED).with_header("Access-Control-Allow-Origin", ALLOWED)
+    assert through(client, after=change).bad == {"url_cors"}
+
+
 def test_the_server_lets_every_origin_read(client):
     def change(reply, asked):
         origin = asked.header("Origin")
@@ -426,6 +432,13 @@ def test_a_redirect_is_not_followed_and_told_without_its_secrets():
         row = alone(s.url)
         assert "redirects to https://login.example.com/in (" in row["says"] and "SECRET" not in json.dumps(row)
         assert len(s.asked) == 1
+
+
+def test_a_token_in_the_path_of_a_redirect_is_not_told():
+    token = tokens.mint("a-secret-of-somebody-s-of-more-than-32-bytes")
+    with Standin(lambda asked: Reply(302, [("Location", f"/in/{token}/x")])) as s:
+        row = alone(s.url)
+        assert "hidden" in row["says"] and "eyJ" not in json.dumps(row)
 
 
 def test_the_url_says_v1_already(server):
