@@ -1,5 +1,6 @@
 /* inspect-files.c -- the data directory as files: owners and modes beyond design 9's table, links, and what else lies there. */
 #include "admin/inspect-private.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -210,11 +211,18 @@ static bool is_known(const char *folder, const char *name)
 	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, "lost+found") == 0;
 }
 
+/* As file_replace() names what it writes before it is renamed: six letters and digits. */
 static bool is_temporary(const char *name)
 {
 	static const char begin[] = "admin.state.";
+	size_t size = strlen(name);
 
-	return strncmp(name, begin, sizeof(begin) - 1) == 0;
+	if (size != sizeof(begin) - 1 + 6 || strncmp(name, begin, sizeof(begin) - 1) != 0)
+		return false;
+	for (const char *at = name + sizeof(begin) - 1; *at; at++)
+		if (!ascii_is_alpha(*at) && !ascii_is_digit(*at))
+			return false;
+	return true;
 }
 
 static void unknown_say(struct inspection *i, const char *folder, struct names *unknown)

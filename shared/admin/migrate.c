@@ -34,6 +34,7 @@ static enum rc add_tree(struct txn *ledger, void *arg, struct why *why)
 static const struct migration steps[] = {
 	{ ENV_LEDGER, 1, "the audit log has a Merkle tree over its records", add_tree },
 };
+_Static_assert(ARRAY_LEN(steps) <= MIGRATIONS_MAX, "struct migrated has room for all");
 
 /* ---- the record ---- */
 

@@ -169,9 +169,11 @@ def test_a_compact_cut_after_its_decision(data):
 def test_attack_foreign_files_with_a_name_for_terminals(data):
     for n in range(7):
         (data.path / "ledger" / f"x{n}").write_text("")
-    (data.path / "\x1b[2J\u202e").write_text("")
+    for name in ("\x1b[2J\u202e", "admin.state.$(id)", "admin.state.abc"):
+        (data.path / name).write_text("")
     ran = data.ask("doctor")
     assert ran.out.count("holds what Postern did not put there") == 2 and "and 2 more" in ran.out
+    assert "sudo rm" not in ran.out
     assert "\x1b" not in ran.out and "\u202e" not in ran.out and "\\x1b" in ran.out
 
 
