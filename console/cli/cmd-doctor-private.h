@@ -1,4 +1,5 @@
-/* cmd-doctor-private.h -- what the files of doctor share: one list of findings, which every part adds to, and how it is printed. */
+/* cmd-doctor-private.h -- what the files of doctor share: one list of findings, which every part adds to, and how it
+ * is printed. */
 #ifndef POSTERN_CONSOLE_CLI_CMD_DOCTOR_PRIVATE_H
 #define POSTERN_CONSOLE_CLI_CMD_DOCTOR_PRIVATE_H
 

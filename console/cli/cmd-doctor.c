@@ -25,8 +25,9 @@ static int look_inside(struct call *c, struct doctor *d)
 
 static int look_here(struct call *c, struct doctor *d)
 {
-	d->inspection = (struct inspection){ .dir = admin_data_dir(c->args.text[OPT_DATA]), .socket = c->args.text[OPT_SOCKET],
-	                                     .out = &d->found };
+	d->inspection = (struct inspection){ .dir = admin_data_dir(c->args.text[OPT_DATA]),
+		                             .socket = c->args.text[OPT_SOCKET],
+		                             .out = &d->found };
 	inspect_place(&d->inspection);
 	return look_inside(c, d);
 }

@@ -27,8 +27,8 @@ static json_t *steps_json(const struct migrated *m)
 static void steps_print(const struct migrated *m)
 {
 	for (size_t i = 0; i < m->count; i++)
-		out_line("%s: schema %u to %u: %s", environment_name(m->step[i]->env), m->step[i]->from, m->step[i]->from + 1,
-		         m->step[i]->what);
+		out_line("%s: schema %u to %u: %s", environment_name(m->step[i]->env), m->step[i]->from,
+		         m->step[i]->from + 1, m->step[i]->what);
 	if (m->count == 0)
 		out_line("nothing to do");
 }

@@ -1,4 +1,5 @@
-/* doctor-print.c -- findings for people: one line each, its state as a word, then what to do about those that need it. */
+/* doctor-print.c -- findings for people: one line each, its state as a word, then what to do about those that need
+ * it. */
 #include "console/cli/cmd-doctor-private.h"
 
 static const char *member(const json_t *row, const char *name)
@@ -39,8 +40,8 @@ static void sum_print(const struct findings *f)
 	if (f->count[FINDING_WARNING] + f->count[FINDING_WRONG] == 0)
 		out_line("No warnings.");
 	else
-		out_line("%zu wrong, %zu warnings, %zu ok, %zu skipped", f->count[FINDING_WRONG], f->count[FINDING_WARNING],
-		         f->count[FINDING_OK], f->count[FINDING_SKIPPED]);
+		out_line("%zu wrong, %zu warnings, %zu ok, %zu skipped", f->count[FINDING_WRONG],
+		         f->count[FINDING_WARNING], f->count[FINDING_OK], f->count[FINDING_SKIPPED]);
 }
 
 void findings_print(const struct findings *f)

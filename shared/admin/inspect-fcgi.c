@@ -1,4 +1,5 @@
-/* inspect-fcgi.c -- one FastCGI request by hand: is the worker behind this socket well? What it answers is outside text. */
+/* inspect-fcgi.c -- one FastCGI request by hand: is the worker behind this socket well? What it answers is outside
+ * text. */
 #include "admin/inspect-private.h"
 
 #include <errno.h>
@@ -17,7 +18,9 @@ enum record { BEGIN = 1, END = 3, PARAMS = 4, STDIN = 5, STDOUT = 6 };
 /* Version, type, request 1, length, no padding. */
 static void record_add(struct buf *out, enum record type, struct span content)
 {
-	const uint8_t head[HEADER_SIZE] = { 1, (uint8_t)type, 0, 1, (uint8_t)(content.size >> 8), (uint8_t)content.size };
+	const uint8_t head[HEADER_SIZE] = {
+		1, (uint8_t)type, 0, 1, (uint8_t)(content.size >> 8), (uint8_t)content.size
+	};
 
 	buf_add(out, head, sizeof(head));
 	buf_add(out, content.data, content.size);

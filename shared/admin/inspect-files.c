@@ -1,4 +1,5 @@
-/* inspect-files.c -- the data directory as files: owners and modes beyond design 9's table, links, and what else lies there. */
+/* inspect-files.c -- the data directory as files: owners and modes beyond design 9's table, links, and what else lies
+ * there. */
 #include "admin/inspect-private.h"
 #include "base/text.h"
 
@@ -46,7 +47,8 @@ static void directory_owner(struct inspection *i, const struct stat *s)
 		look_say(i, FINDING_OK, NULL, "%s belongs to %s", i->dir, owner);
 		return;
 	}
-	snprintf(says, sizeof(says), "%s belongs to %s, not to " ADMIN_USER ": every admin command runs as that user", i->dir, owner);
+	snprintf(says, sizeof(says), "%s belongs to %s, not to " ADMIN_USER ": every admin command runs as that user",
+	         i->dir, owner);
 	advise_init(i, FINDING_WARNING, says);
 }
 
@@ -56,8 +58,10 @@ void inspect_directory(struct inspection *i)
 	struct stat s;
 
 	if (stat(i->dir, &s) != 0 && (errno == ENOENT || errno == ENOTDIR)) {
-		look_say(i, FINDING_WRONG, mend_with(i, "Name the directory with --data, or make one: sudo postern init%s",
-		                                     data_option(i, option)), "there is no data directory %s", i->dir);
+		look_say(i, FINDING_WRONG,
+		         mend_with(i, "Name the directory with --data, or make one: sudo postern init%s",
+		                   data_option(i, option)),
+		         "there is no data directory %s", i->dir);
 		return;
 	}
 	if (access(i->dir, R_OK | X_OK) != 0) {
@@ -102,8 +106,8 @@ static bool mode_wrong(struct inspection *i, const struct store_node *n, const c
 		return true;
 	}
 	if (less) {
-		snprintf(says, sizeof(says), "%s has mode %04o, not %04o: who needs it cannot use it", path, (unsigned)mode,
-		         (unsigned)n->mode);
+		snprintf(says, sizeof(says), "%s has mode %04o, not %04o: who needs it cannot use it", path,
+		         (unsigned)mode, (unsigned)n->mode);
 		advise_init(i, FINDING_WARNING, says);
 	}
 	return less != 0;
@@ -119,7 +123,8 @@ static bool owner_wrong(struct inspection *i, const char *path, const struct sta
 	user_name(s->st_uid, owner);
 	user_name(dir->st_uid, wanted);
 	if (s->st_uid != dir->st_uid)
-		snprintf(says, sizeof(says), "%s belongs to %s, not to %s, who owns the data directory", path, owner, wanted);
+		snprintf(says, sizeof(says), "%s belongs to %s, not to %s, who owns the data directory", path, owner,
+		         wanted);
 	else
 		snprintf(says, sizeof(says), "%s has the group %lu, not the data directory's, %lu", path,
 		         (unsigned long)s->st_gid, (unsigned long)dir->st_gid);
@@ -164,7 +169,8 @@ static bool node_wrong(struct inspection *i, const struct store_node *n, const c
 	if (node_stat(n, path, &s) != 0)
 		return missing_is_wrong(i, n, path);
 	if ((kind = foreign_kind(n, &s)) != NULL) {
-		look_say(i, FINDING_WRONG, "Stop every worker, find out who put it there, and restore the file from a backup.",
+		look_say(i, FINDING_WRONG,
+		         "Stop every worker, find out who put it there, and restore the file from a backup.",
 		         "%s is %s", path, kind);
 		return true;
 	}
@@ -182,7 +188,8 @@ void inspect_files(struct inspection *i)
 	for (size_t n = 0; n < STORE_NODES; n++) {
 		char *path = NULL;
 
-		if (asprintf(&path, strcmp(store_nodes[n].name, ".") == 0 ? "%s" : "%s/%s", i->dir, store_nodes[n].name) < 0) {
+		if (asprintf(&path, strcmp(store_nodes[n].name, ".") == 0 ? "%s" : "%s/%s", i->dir,
+		             store_nodes[n].name) < 0) {
 			i->out->failed = true;
 			return;
 		}
@@ -228,8 +235,10 @@ static bool is_temporary(const char *name)
 static void unknown_say(struct inspection *i, const char *folder, struct names *unknown)
 {
 	if (unknown->count > 0)
-		look_say(i, FINDING_WARNING, "Find out who put it there, and remove it.", "%s%s%s holds what Postern did not put "
-		         "there: %s", i->dir, *folder ? "/" : "", folder, names_text(unknown));
+		look_say(i, FINDING_WARNING, "Find out who put it there, and remove it.",
+		         "%s%s%s holds what Postern did not put "
+		         "there: %s",
+		         i->dir, *folder ? "/" : "", folder, names_text(unknown));
 }
 
 /* One entry of the directory itself that a command leaves when it is killed. */
@@ -240,7 +249,8 @@ static bool is_leftover(struct inspection *i, const char *name)
 	data_option(i, option);
 	if (strcmp(name, "swap") == 0)
 		look_say(i, FINDING_WRONG, mend_with(i, "Stop every worker, then run: sudo postern compact%s", option),
-		         "replacing the vault and the ledger was interrupted, and no program opens them until it is finished");
+		         "replacing the vault and the ledger was interrupted, and no program opens them until it is "
+		         "finished");
 	else if (strcmp(name, "swap.new") == 0)
 		look_say(i, FINDING_WARNING, mend_with(i, "If none of them runs now: sudo rm -r %s/swap.new", i->dir),
 		         "a compact, restore or migrate that was killed left a copy of the data, swap.new");

@@ -1,4 +1,5 @@
-/* inspect-keys.c -- the rings of the sites: keys that nobody uses, or everybody too long; sites that can verify nobody. */
+/* inspect-keys.c -- the rings of the sites: keys that nobody uses, or everybody too long; sites that can verify
+ * nobody. */
 #include "admin/inspect-private.h"
 
 #define SITES_LOOKED 1000
@@ -121,7 +122,8 @@ void inspect_rings(struct inspection *i, struct inside *in)
 	struct rings *r = &in->rings;
 
 	if (r->broken.count > 0)
-		look_say(i, FINDING_WRONG, "Restore the vault from a backup; what the site's requests get until then is 503.",
+		look_say(i, FINDING_WRONG,
+		         "Restore the vault from a backup; what the site's requests get until then is 503.",
 		         "the key rings of these sites cannot be read: %s", names_text(&r->broken));
 	else if (r->looked < r->sites)
 		look_say(i, FINDING_OK, NULL, "the key rings of the first %llu of %llu sites were looked at",
@@ -135,9 +137,11 @@ void inspect_sites_without_key(struct inspection *i, struct inside *in)
 	char option[DATA_OPTION_MAX];
 
 	if (in->rings.none.count > 0)
-		look_say(i, FINDING_WARNING, mend_with(i, "Run: sudo postern key create %s%s", in->rings.first_none,
-		                                       data_option(i, option)),
-		         "sites without a key that verifies, where every token is blocked: %s", names_text(&in->rings.none));
+		look_say(
+			i, FINDING_WARNING,
+			mend_with(i, "Run: sudo postern key create %s%s", in->rings.first_none, data_option(i, option)),
+			"sites without a key that verifies, where every token is blocked: %s",
+			names_text(&in->rings.none));
 	else
 		look_say(i, FINDING_OK, NULL, "every site has a key that verifies");
 }
@@ -148,8 +152,9 @@ void inspect_full_rings(struct inspection *i, struct inside *in)
 
 	data_option(i, option);
 	if (in->rings.full.count > 0)
-		look_say(i, FINDING_WARNING, mend_with(i, "Look which one is not used any more: sudo postern key list %s%s; and retire it.",
-		                                       in->rings.first_full, option),
+		look_say(i, FINDING_WARNING,
+		         mend_with(i, "Look which one is not used any more: sudo postern key list %s%s; and retire it.",
+		                   in->rings.first_full, option),
 		         "sites whose ring is full, so that no key can be rotated: %s", names_text(&in->rings.full));
 	else
 		look_say(i, FINDING_OK, NULL, "every ring has room for another key");
@@ -161,9 +166,11 @@ void inspect_unused_keys(struct inspection *i, struct inside *in)
 	char option[DATA_OPTION_MAX];
 
 	if (in->rings.unused.count > 0)
-		look_say(i, FINDING_WARNING, mend_with(i, "If no backend was given it: sudo postern key retire %s %s --now%s", first->site,
-		                                       first->kid, data_option(i, option)),
-		         "keys made more than 7 days ago that never verified a token: %s", names_text(&in->rings.unused));
+		look_say(i, FINDING_WARNING,
+		         mend_with(i, "If no backend was given it: sudo postern key retire %s %s --now%s", first->site,
+		                   first->kid, data_option(i, option)),
+		         "keys made more than 7 days ago that never verified a token: %s",
+		         names_text(&in->rings.unused));
 	else
 		look_say(i, FINDING_OK, NULL, "no key older than 7 days was never used");
 }
@@ -174,8 +181,9 @@ void inspect_old_keys(struct inspection *i, struct inside *in)
 	char option[DATA_OPTION_MAX];
 
 	if (in->rings.old.count > 0)
-		look_say(i, FINDING_WARNING, mend_with(i, "Run: sudo postern key rotate %s %s%s", first->site, first->kid,
-		                                       data_option(i, option)),
+		look_say(i, FINDING_WARNING,
+		         mend_with(i, "Run: sudo postern key rotate %s %s%s", first->site, first->kid,
+		                   data_option(i, option)),
 		         "keys older than a year: %s", names_text(&in->rings.old));
 	else
 		look_say(i, FINDING_OK, NULL, "no key is older than a year");

@@ -1,5 +1,5 @@
-/* inspect-log.c -- what the health snapshot and the last day's records say of backends, strangers and checkpoints. What a record says is
- * not believed further than a sentence of doctor's. */
+/* inspect-log.c -- what the health snapshot and the last day's records say of backends, strangers and checkpoints.
+ * What a record says is not believed further than a sentence of doctor's. */
 #include "admin/inspect-private.h"
 #include "base/clock.h"
 
@@ -28,7 +28,8 @@ static bool reason_is(const json_t *record, enum reason reason)
 
 static void note_retired(struct lately *l, const json_t *record)
 {
-	struct span site = json_span(json_object_get(record, "site")), kid = json_span(json_object_get(record, "kid_claimed"));
+	struct span site = json_span(json_object_get(record, "site")),
+		    kid = json_span(json_object_get(record, "kid_claimed"));
 
 	if (!site_id_valid(site) || !kid_valid(kid))
 		return;
@@ -36,7 +37,8 @@ static void note_retired(struct lately *l, const json_t *record)
 		memcpy(l->site, site.data, site.size);
 	/* each once, and no more than are told: a stranger may name any number */
 	if (l->retired.count < NAMES_TOLD && !(l->retired.told.data && strstr(l->retired.told.data, kid.data)))
-		names_add(&l->retired, "%.*s/%.*s", (int)site.size, (const char *)site.data, (int)kid.size, (const char *)kid.data);
+		names_add(&l->retired, "%.*s/%.*s", (int)site.size, (const char *)site.data, (int)kid.size,
+		          (const char *)kid.data);
 }
 
 static bool note(uint64_t seq, struct span line, const json_t *record, void *arg)
@@ -86,8 +88,8 @@ void lately_done(struct lately *l)
 
 void inspect_versions(struct inspection *i, struct inside *in)
 {
-	look_say(i, FINDING_OK, NULL, "postern %s; schema of the vault %u, of the ledger %u", in->h->version, in->h->vault_schema,
-	         in->h->ledger_schema);
+	look_say(i, FINDING_OK, NULL, "postern %s; schema of the vault %u, of the ledger %u", in->h->version,
+	         in->h->vault_schema, in->h->ledger_schema);
 }
 
 /* From 75 % on the snapshot's warnings say it. */
@@ -97,11 +99,13 @@ void inspect_space(struct inspection *i, struct inside *in)
 	double percent = s->limit ? (double)s->used * 100 / (double)s->limit : 100;
 
 	if (percent < 75)
-		look_say(i, FINDING_OK, NULL, "the ledger uses %.1f %% of its space; strangers may fill %d %%, verified visitors %d %%",
+		look_say(i, FINDING_OK, NULL,
+		         "the ledger uses %.1f %% of its space; strangers may fill %d %%, verified visitors %d %%",
 		         percent, STRANGERS_PERCENT, VISITORS_PERCENT);
 }
 
-#define SIGN "Run: sudo systemctl enable --now postern-checkpoint.service; once, by hand: sudo postern audit checkpoint%s"
+#define SIGN                                                                                                           \
+	"Run: sudo systemctl enable --now postern-checkpoint.service; once, by hand: sudo postern audit checkpoint%s"
 
 void inspect_checkpoint(struct inspection *i, struct inside *in)
 {
@@ -112,16 +116,21 @@ void inspect_checkpoint(struct inspection *i, struct inside *in)
 
 	data_option(i, option);
 	if (!h->has_checkpoint && h->records > UNSIGNED_MANY)
-		look_say(i, FINDING_WARNING, mend_with(i, SIGN, option), "no checkpoint was ever signed, and there are %llu records: "
-		         "until then whoever takes a worker over may alter them unseen", (unsigned long long)h->records);
+		look_say(i, FINDING_WARNING, mend_with(i, SIGN, option),
+		         "no checkpoint was ever signed, and there are %llu records: "
+		         "until then whoever takes a worker over may alter them unseen",
+		         (unsigned long long)h->records);
 	else if (h->has_checkpoint && age > DAY && !signed_all)
-		look_say(i, FINDING_WARNING, mend_with(i, SIGN, option), "the last checkpoint is %s old: records since are not vouched "
-		         "for", duration_format(age, old));
+		look_say(i, FINDING_WARNING, mend_with(i, SIGN, option),
+		         "the last checkpoint is %s old: records since are not vouched "
+		         "for",
+		         duration_format(age, old));
 	else if (h->has_checkpoint)
-		look_say(i, FINDING_OK, NULL, "the last checkpoint is %s old, of %llu records", duration_format(age, old),
-		         (unsigned long long)h->checkpoint_size);
+		look_say(i, FINDING_OK, NULL, "the last checkpoint is %s old, of %llu records",
+		         duration_format(age, old), (unsigned long long)h->checkpoint_size);
 	else
-		look_say(i, FINDING_OK, NULL, "no checkpoint was signed yet; there are %llu records", (unsigned long long)h->records);
+		look_say(i, FINDING_OK, NULL, "no checkpoint was signed yet; there are %llu records",
+		         (unsigned long long)h->records);
 }
 
 /* ---- the last day ---- */
@@ -145,12 +154,17 @@ void inspect_not_yet_valid(struct inspection *i, struct inside *in)
 	char option[DATA_OPTION_MAX];
 
 	if (count >= NOT_YET_VALID_MANY)
-		look_say(i, FINDING_WARNING, mend_with(i, "Compare date -u here and on the backends; which sites: sudo postern audit "
-		         "stats --since -24h --reason token_not_yet_valid%s", data_option(i, option)),
-		         "%llu tokens of the last day were not valid yet: the clock of a backend is ahead, or this one behind",
+		look_say(i, FINDING_WARNING,
+		         mend_with(i,
+		                   "Compare date -u here and on the backends; which sites: sudo postern audit "
+		                   "stats --since -24h --reason token_not_yet_valid%s",
+		                   data_option(i, option)),
+		         "%llu tokens of the last day were not valid yet: the clock of a backend is ahead, or this one "
+		         "behind",
 		         (unsigned long long)count);
 	else
-		look_say(i, FINDING_OK, NULL, "%llu tokens of the last day were not valid yet", (unsigned long long)count);
+		look_say(i, FINDING_OK, NULL, "%llu tokens of the last day were not valid yet",
+		         (unsigned long long)count);
 }
 
 void inspect_retired_named(struct inspection *i, struct inside *in)
@@ -162,10 +176,15 @@ void inspect_retired_named(struct inspection *i, struct inside *in)
 		look_say(i, FINDING_OK, NULL, "no token of the last day named a retired key");
 		return;
 	}
-	look_say(i, FINDING_WARNING, mend_with(i, "Give the backend that still signs with it the secret of a key that verifies: sudo "
-	         "postern key list %s%s", l->site[0] ? l->site : "SITE", data_option(i, option)),
-	         "%llu tokens of the last day named a retired key (%s): a backend may have been forgotten in a rotation; nothing proves "
-	         "who sent them", (unsigned long long)l->key_retired, names_text(&l->retired));
+	look_say(i, FINDING_WARNING,
+	         mend_with(i,
+	                   "Give the backend that still signs with it the secret of a key that verifies: sudo "
+	                   "postern key list %s%s",
+	                   l->site[0] ? l->site : "SITE", data_option(i, option)),
+	         "%llu tokens of the last day named a retired key (%s): a backend may have been forgotten in a "
+	         "rotation; nothing proves "
+	         "who sent them",
+	         (unsigned long long)l->key_retired, names_text(&l->retired));
 }
 
 void inspect_budget(struct inspection *i, struct inside *in)
@@ -176,8 +195,11 @@ void inspect_budget(struct inspection *i, struct inside *in)
 	if (l->folds == 0)
 		look_say(i, FINDING_OK, NULL, "no request of the last day was past the budget");
 	else
-		look_say(i, FINDING_WARNING, mend_with(i, "See from where: sudo postern audit list --outcome blocked --since -24h%s; "
-		         "stop it in the web server, or raise the worker's --audit-budget.", data_option(i, option)),
+		look_say(i, FINDING_WARNING,
+		         mend_with(i,
+		                   "See from where: sudo postern audit list --outcome blocked --since -24h%s; "
+		                   "stop it in the web server, or raise the worker's --audit-budget.",
+		                   data_option(i, option)),
 		         "%llu requests of the last day were past the budget, and are folded into %llu records",
 		         (unsigned long long)l->folded, (unsigned long long)l->folds);
 }
@@ -196,8 +218,11 @@ void inspect_expiry(struct inspection *i, struct inside *in)
 		names_add(&sites, "%s %lld", site, (long long)json_integer_value(count));
 	}
 	if (first)
-		look_say(i, FINDING_WARNING, mend_with(i, "Let the backend set exp, one hour ahead; then: sudo postern site set %s "
-		         "--require-exp%s", first, data_option(i, option)),
+		look_say(i, FINDING_WARNING,
+		         mend_with(i,
+		                   "Let the backend set exp, one hour ahead; then: sudo postern site set %s "
+		                   "--require-exp%s",
+		                   first, data_option(i, option)),
 		         "recent tokens had no exp, and are good until their key is retired: %s", names_text(&sites));
 	else
 		look_say(i, FINDING_OK, NULL, "no recent token without exp");

@@ -38,8 +38,10 @@ static bool disk_cannot(struct inspection *i, const struct disk *d, const char *
 		look_say(i, FINDING_WRONG, "Look why: dmesg shows a disk with errors; then mount it for writing.",
 		         "the file system of the %s is mounted for reading only", d->name);
 	else if (d->fs->f_files > 0 && d->fs->f_favail < INODES_LOW)
-		look_say(i, FINDING_WARNING, "Remove files from it that are not needed.", "the file system of the %s has %llu "
-		         "inodes left", d->name, (unsigned long long)d->fs->f_favail);
+		look_say(i, FINDING_WARNING, "Remove files from it that are not needed.",
+		         "the file system of the %s has %llu "
+		         "inodes left",
+		         d->name, (unsigned long long)d->fs->f_favail);
 	else
 		return false;
 	return true;
@@ -51,9 +53,12 @@ static void disk_room(struct inspection *i, const struct disk *d)
 	bool low = d->free < FREE_LOW || (percent < PERCENT_LOW && d->free < FREE_LARGE);
 	enum finding_state state = d->free < FREE_WRONG ? FINDING_WRONG : low ? FINDING_WARNING : FINDING_OK;
 
-	look_say(i, state, state == FINDING_OK ? NULL : "Make room on it; old records go with: sudo postern audit prune --before "
-	         "DATE, then sudo postern compact.",
-	         "%llu MiB (%u %%) are free on the file system of the %s", (unsigned long long)(d->free / MIB), percent, d->name);
+	look_say(i, state,
+	         state == FINDING_OK ? NULL
+	                             : "Make room on it; old records go with: sudo postern audit prune --before "
+	                               "DATE, then sudo postern compact.",
+	         "%llu MiB (%u %%) are free on the file system of the %s", (unsigned long long)(d->free / MIB), percent,
+	         d->name);
 }
 
 static bool same_disk(const char *a, const char *b)
@@ -83,7 +88,8 @@ static void address_space(struct inspection *i)
 {
 	struct rlimit limit;
 
-	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && limit.rlim_cur < VAULT_MAP_SIZE + LEDGER_MAP_SIZE)
+	if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY &&
+	    limit.rlim_cur < VAULT_MAP_SIZE + LEDGER_MAP_SIZE)
 		look_say(i, FINDING_WARNING, "Run: ulimit -v unlimited; and set no LimitAS= in the worker's unit.",
 		         "a process may have %llu GiB of address space here, the two files want %llu",
 		         (unsigned long long)(limit.rlim_cur >> 30),
@@ -124,12 +130,16 @@ void inspect_clock(struct inspection *i)
 
 	clock_format(clock_s() * 1000000, now);
 	if (clock_s() < NO_EARLIER)
-		look_say(i, FINDING_WRONG, "Set it: sudo timedatectl set-ntp true", "the clock says %s: tokens are judged by it", now);
+		look_say(i, FINDING_WRONG, "Set it: sudo timedatectl set-ntp true",
+		         "the clock says %s: tokens are judged by it", now);
 	else if (state < 0)
-		look_say(i, FINDING_SKIPPED, NULL, "the clock says %s; whether it is synchronised cannot be told here", now);
+		look_say(i, FINDING_SKIPPED, NULL, "the clock says %s; whether it is synchronised cannot be told here",
+		         now);
 	else if (state == TIME_ERROR || (t.status & STA_UNSYNC))
 		look_say(i, FINDING_WARNING, "Run: sudo apt install systemd-timesyncd && sudo timedatectl set-ntp true",
-		         "the clock says %s, but nothing keeps it right: the kernel calls it unsynchronised, and tokens live by it", now);
+		         "the clock says %s, but nothing keeps it right: the kernel calls it unsynchronised, and "
+		         "tokens live by it",
+		         now);
 	else
 		look_say(i, FINDING_OK, NULL, "the clock says %s and is synchronised", now);
 }

@@ -24,7 +24,8 @@ static enum place place_of(const struct store_paths *p)
 }
 
 static const char *const place_says[] = {
-	[BESIDE] = "it lies beside the vault: keep it out of copies of that directory, or give it as credential postern.master-key",
+	[BESIDE] = "it lies beside the vault: keep it out of copies of that directory, or give it as credential "
+	           "postern.master-key",
 	[NAMED] = "POSTERN_MASTER_KEY_FILE names it for this command: the worker must be told the same",
 	[CREDENTIAL] = "it is a credential of the service manager",
 };
@@ -35,10 +36,11 @@ static void bad_file(struct inspection *i, const struct store_paths *p, const st
 		look_say(i, FINDING_WRONG, "Put the right file back; no other key opens the vault.",
 		         "the master key %s is not a file of %d bytes", p->master_key, KEY_SIZE);
 	else
-		look_say(i, FINDING_WRONG, mend_with(i, "Run: sudo chmod %03o %s", (unsigned)(s->st_mode & 0777 & ~FORBIDDEN),
-		                                     p->master_key),
-		         "the master key %s has mode %04o, so others may %s it", p->master_key, (unsigned)(s->st_mode & 07777),
-		         s->st_mode & 022 ? "write" : "read");
+		look_say(i, FINDING_WRONG,
+		         mend_with(i, "Run: sudo chmod %03o %s", (unsigned)(s->st_mode & 0777 & ~FORBIDDEN),
+		                   p->master_key),
+		         "the master key %s has mode %04o, so others may %s it", p->master_key,
+		         (unsigned)(s->st_mode & 07777), s->st_mode & 022 ? "write" : "read");
 }
 
 static bool key_is_beside(const struct store_paths *p)
@@ -60,7 +62,8 @@ static void look(struct inspection *i, const struct store_paths *p)
 
 	if (stat(p->master_key, &s) != 0) {
 		if (errno == ENOENT || errno == ENOTDIR)
-			look_say(i, FINDING_WRONG, "Put it back from where you keep it: nothing in the vault opens without it.",
+			look_say(i, FINDING_WRONG,
+			         "Put it back from where you keep it: nothing in the vault opens without it.",
 			         "there is no master key %s", p->master_key);
 		else
 			look_say(i, FINDING_SKIPPED, NULL, "the master key %s cannot be looked at: %s", p->master_key,
@@ -68,7 +71,8 @@ static void look(struct inspection *i, const struct store_paths *p)
 	} else if (!S_ISREG(s.st_mode) || s.st_size != KEY_SIZE || (s.st_mode & FORBIDDEN)) {
 		bad_file(i, p, &s);
 	} else if (place != BESIDE && key_is_beside(p)) {
-		look_say(i, FINDING_WARNING, mend_with(i, "Keep a copy elsewhere, then run: sudo rm %s/master.key", p->dir),
+		look_say(i, FINDING_WARNING,
+		         mend_with(i, "Keep a copy elsewhere, then run: sudo rm %s/master.key", p->dir),
 		         "%s is used, but another one lies beside the vault, in %s", p->master_key, p->dir);
 	} else {
 		look_say(i, FINDING_OK, NULL, "%s: %s", p->master_key, place_says[place]);

@@ -31,7 +31,8 @@ void inspect_disk(struct inspection *i);               /* inspect-machine.c */
 void inspect_clock(struct inspection *i);
 void inspect_socket(struct inspection *i);             /* inspect-socket.c */
 
-/* inspect-workers.c: which processes call themselves a worker, as the kernel says. Root sees more of them than the data's owner. */
+/* inspect-workers.c: which processes call themselves a worker, as the kernel says. Root sees more of them than the
+ * data's owner. */
 void inspect_processes(struct inspection *i);
 
 /* ---- ...and of what is in it ---- */
@@ -85,8 +86,8 @@ void inspect_worker_programs(struct inspection *i, struct inside *in);
 
 /* ---- inspect-fcgi.c ---- */
 
-/* Asks a worker for /v1/health. RC_READ_ONLY: it closed unanswered, or may not be asked; RC_NOT_FOUND: nobody listens; RC_BUSY: no answer
- * in time; RC_CORRUPT: no FastCGI. *ret_status: of HTTP. */
+/* Asks a worker for /v1/health. RC_READ_ONLY: it closed unanswered, or may not be asked; RC_NOT_FOUND: nobody listens;
+ * RC_BUSY: no answer in time; RC_CORRUPT: no FastCGI. *ret_status: of HTTP. */
 enum rc fcgi_health(const char *socket, int *ret_status) MUST_CHECK;
 
 #endif

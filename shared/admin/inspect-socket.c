@@ -29,8 +29,10 @@ static void nothing_there(struct inspection *i, const char *path)
 	if (i->socket)
 		look_say(i, FINDING_WRONG, START, "there is no socket %s: %s", path, strerror(errno));
 	else
-		look_say(i, FINDING_SKIPPED, NULL, "there is no socket %s; where the web server starts the worker itself, name its "
-		         "socket with --socket", path);
+		look_say(i, FINDING_SKIPPED, NULL,
+		         "there is no socket %s; where the web server starts the worker itself, name its "
+		         "socket with --socket",
+		         path);
 }
 
 /* Whoever reaches it can claim any network address, and ask as often as it likes. */
@@ -38,15 +40,20 @@ static bool too_open(struct inspection *i, const char *path, const struct stat *
 {
 	if (!(s->st_mode & 0007))
 		return false;
-	look_say(i, FINDING_WRONG, mend_with(i, "Run: sudo chmod 0660 %s; and set SocketMode=0660 in postern.socket.", path),
-	         "%s has mode %04o: every user of this machine may connect to it", path, (unsigned)(s->st_mode & 07777));
+	look_say(i, FINDING_WRONG,
+	         mend_with(i, "Run: sudo chmod 0660 %s; and set SocketMode=0660 in postern.socket.", path),
+	         "%s has mode %04o: every user of this machine may connect to it", path,
+	         (unsigned)(s->st_mode & 07777));
 	return true;
 }
 
-static const struct { enum rc rc; enum finding_state state; const char *mend, *says; } failures[] = {
+static const struct { enum rc rc; enum finding_state state; const char *mend, *says;
+} failures[] = {
 	{ RC_NOT_FOUND, FINDING_WRONG, START, "nobody listens there" },
-	{ RC_BUSY, FINDING_WRONG, "Look at the worker's log: journalctl -u postern.service", "no answer came within 3 s" },
-	{ RC_CORRUPT, FINDING_WRONG, "Look which program listens there: sudo ss -xlp", "what answers there does not speak FastCGI" },
+	{ RC_BUSY, FINDING_WRONG, "Look at the worker's log: journalctl -u postern.service",
+	  "no answer came within 3 s" },
+	{ RC_CORRUPT, FINDING_WRONG, "Look which program listens there: sudo ss -xlp",
+	  "what answers there does not speak FastCGI" },
 	{ RC_READ_ONLY, FINDING_SKIPPED, "Run doctor with sudo: root is always among the worker's peers.",
 	  "the worker does not answer who asks here" },
 };
@@ -73,8 +80,8 @@ static void ask(struct inspection *i, const char *path, const struct stat *s)
 	if (rc != RC_OK)
 		not_answered(i, path, rc);
 	else if (status == HTTP_OK)
-		look_say(i, FINDING_OK, NULL, "%s (%s:%s, mode %04o) answers that the worker is well", path, owner, group,
-		         (unsigned)(s->st_mode & 07777));
+		look_say(i, FINDING_OK, NULL, "%s (%s:%s, mode %04o) answers that the worker is well", path, owner,
+		         group, (unsigned)(s->st_mode & 07777));
 	else
 		look_say(i, FINDING_WRONG, "Look at the other findings, and at: journalctl -u postern.service",
 		         "%s answers that the worker is not well (status %d)", path, status);
@@ -88,7 +95,8 @@ void inspect_socket(struct inspection *i)
 	if (lstat(path, &s) != 0)
 		nothing_there(i, path);
 	else if (!S_ISSOCK(s.st_mode))
-		look_say(i, FINDING_WRONG, "Find out who put it there, remove it, and start the worker.", "%s is no socket", path);
+		look_say(i, FINDING_WRONG, "Find out who put it there, remove it, and start the worker.",
+		         "%s is no socket", path);
 	else if (!too_open(i, path, &s))
 		ask(i, path, &s);
 }

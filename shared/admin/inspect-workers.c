@@ -1,5 +1,6 @@
-/* inspect-workers.c -- the workers that the ledger names, held against what the kernel says of these processes. A worker that was taken
- * over may write any pid: only one whose process is a postern-fcgi counts, and only what is seen is said. */
+/* inspect-workers.c -- the workers that the ledger names, held against what the kernel says of these processes. A
+ * worker that was taken over may write any pid: only one whose process is a postern-fcgi counts, and only what is seen
+ * is said. */
 #include "admin/inspect-private.h"
 #include "base/file.h"
 #include "base/text.h"
@@ -29,7 +30,8 @@ static bool proc_read(const char *pid, const char *name, struct buf *ret)
 	return !ret->failed;
 }
 
-/* By the name the program gave itself, and by its file where that may be seen; *ret_replaced: that file is no longer there. */
+/* By the name the program gave itself, and by its file where that may be seen; *ret_replaced: that file is no longer
+ * there. */
 static bool is_worker(const char *pid, struct buf *text, bool *ret_replaced)
 {
 	char path[64], exe[4096];
@@ -117,8 +119,9 @@ void inspect_workers(struct inspection *i, struct inside *in)
 
 /* ---- as whom ---- */
 
-#define OWN_UNIT "Run it as a service of its own: sudo systemctl enable --now postern.socket, and let the web server connect to " \
-	INSPECT_SOCKET "."
+#define OWN_UNIT                                                                                                       \
+	"Run it as a service of its own: sudo systemctl enable --now postern.socket, and let the web server connect "  \
+	"to " INSPECT_SOCKET "."
 
 static void user_say(struct inspection *i, const struct inspect_process *p)
 {
@@ -131,11 +134,15 @@ static void user_say(struct inspection *i, const struct inspect_process *p)
 		look_say(i, FINDING_WRONG, OWN_UNIT, "worker %llu runs as root: whoever takes it over has this machine",
 		         (unsigned long long)p->pid);
 	else if (owns)
-		look_say(i, FINDING_WARNING, OWN_UNIT, "worker %llu runs as %s, who owns the data directory: whoever takes it over "
-		         "may change keys and sign checkpoints", (unsigned long long)p->pid, user);
+		look_say(i, FINDING_WARNING, OWN_UNIT,
+		         "worker %llu runs as %s, who owns the data directory: whoever takes it over "
+		         "may change keys and sign checkpoints",
+		         (unsigned long long)p->pid, user);
 	else if (strcmp(user, WORKER_USER) != 0)
-		look_say(i, FINDING_WARNING, OWN_UNIT, "worker %llu runs as %s and shares its rights with every other program of that "
-		         "user: a script of the web server's may read the vault", (unsigned long long)p->pid, user);
+		look_say(i, FINDING_WARNING, OWN_UNIT,
+		         "worker %llu runs as %s and shares its rights with every other program of that "
+		         "user: a script of the web server's may read the vault",
+		         (unsigned long long)p->pid, user);
 	else
 		look_say(i, FINDING_OK, NULL, "worker %llu runs as %s", (unsigned long long)p->pid, user);
 }
@@ -151,8 +158,10 @@ void inspect_worker_users(struct inspection *i, struct inside *in)
 		if (p)
 			user_say(i, p);
 		else
-			look_say(i, FINDING_SKIPPED, NULL, "the ledger names a worker %llu, but no process of that number is seen to be "
-			         "a " WORKER_PROGRAM " here", (unsigned long long)row->pid);
+			look_say(i, FINDING_SKIPPED, NULL,
+			         "the ledger names a worker %llu, but no process of that number is seen to be "
+			         "a " WORKER_PROGRAM " here",
+			         (unsigned long long)row->pid);
 	}
 }
 
@@ -162,8 +171,10 @@ void inspect_worker_programs(struct inspection *i, struct inside *in)
 		const struct inspect_process *p = process_of(i, in->h->worker[w].pid);
 
 		if (p && p->replaced)
-			look_say(i, FINDING_WARNING, "Run: sudo systemctl restart postern.service; or end it with SIGTERM and start it "
-			         "anew.", "worker %llu runs a program whose file was replaced or removed since it started",
+			look_say(i, FINDING_WARNING,
+			         "Run: sudo systemctl restart postern.service; or end it with SIGTERM and start it "
+			         "anew.",
+			         "worker %llu runs a program whose file was replaced or removed since it started",
 			         (unsigned long long)p->pid);
 	}
 }

@@ -134,8 +134,8 @@ void inspect_opened(struct inspection *i, enum rc opened, const struct why *why)
 	if (opened == RC_OK)
 		look_say(i, FINDING_OK, NULL, "vault and ledger open, and the master key fits");
 	else
-		look_say(i, i->unsure ? FINDING_SKIPPED : FINDING_WRONG, open_mend(i, opened), "the data does not open: %s",
-		         why->text[0] ? why->text : rc_text(opened));
+		look_say(i, i->unsure ? FINDING_SKIPPED : FINDING_WRONG, open_mend(i, opened),
+		         "the data does not open: %s", why->text[0] ? why->text : rc_text(opened));
 }
 
 static void look_inside(struct inspection *i, struct inside *in)
@@ -146,7 +146,8 @@ static void look_inside(struct inspection *i, struct inside *in)
 	}
 }
 
-enum rc admin_inspect(struct admin *a, const struct health *h, const json_t *expiry, struct inspection *i, struct why *why)
+enum rc admin_inspect(struct admin *a, const struct health *h, const json_t *expiry, struct inspection *i,
+                      struct why *why)
 {
 	struct inside in = { .h = h, .expiry = expiry };
 	enum rc rc;

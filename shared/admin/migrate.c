@@ -1,4 +1,5 @@
-/* migrate.c -- data of an older schema brought up to this program's: the table of what is done at each step, and how it is recorded. */
+/* migrate.c -- data of an older schema brought up to this program's: the table of what is done at each step, and how
+ * it is recorded. */
 #include "admin/log-private.h"
 
 /* ---- the steps ---- */
@@ -12,8 +13,8 @@ static bool has_checkpoint(struct admin *a)
 	return has;
 }
 
-/* Ledgers of schema 1 are of before the tree, or have it already, made by a program that did not count it as another schema. A checkpoint
- * says that there was one: it is not made anew over records which somebody may have altered. */
+/* Ledgers of schema 1 are of before the tree, or have it already, made by a program that did not count it as another
+ * schema. A checkpoint says that there was one: it is not made anew over records which somebody may have altered. */
 static enum rc add_tree(struct txn *ledger, void *arg, struct why *why)
 {
 	struct admin *a = arg;
@@ -23,11 +24,13 @@ static enum rc add_tree(struct txn *ledger, void *arg, struct why *why)
 	if (txn_count(ledger, DB_TREE) > 0 || txn_count(ledger, DB_RECORDS) == 0)
 		return txn_rc(ledger);
 	if (has_checkpoint(a)) {
-		why_set(why, "the log's tree is missing, although the vault has checkpoints of it: restore the ledger from a backup");
+		why_set(why, "the log's tree is missing, although the vault has checkpoints of it: restore the ledger "
+		             "from a backup");
 		return RC_CORRUPT;
 	}
 	if ((rc = audit_tree_build(ledger, &size)) == RC_CORRUPT)
-		why_set(why, "the log's rows are no records from %llu on: restore the ledger from a backup", (unsigned long long)size);
+		why_set(why, "the log's rows are no records from %llu on: restore the ledger from a backup",
+		        (unsigned long long)size);
 	return rc;
 }
 
@@ -41,8 +44,9 @@ _Static_assert(ARRAY_LEN(steps) <= MIGRATIONS_MAX, "struct migrated has room for
 /* In the ledger's own transaction: a ledger that was brought up says so. */
 static enum rc record(struct txn *t, enum env env, uint32_t from, void *arg, struct why *why)
 {
-	json_t *members = env == ENV_LEDGER ? json_pack("{sssIsI}", "environment", "ledger", "from", (json_int_t)from, "to",
-	                                                (json_int_t)LEDGER_SCHEMA) : NULL;
+	json_t *members = env == ENV_LEDGER ? json_pack("{sssIsI}", "environment", "ledger", "from", (json_int_t)from,
+	                                                "to", (json_int_t)LEDGER_SCHEMA)
+	                                    : NULL;
 	struct audit_record r;
 	enum rc rc;
 
@@ -100,7 +104,8 @@ static enum rc sign(struct admin *a, struct why *why)
 
 	buf_done(&note);
 	if (rc != RC_OK)
-		why_set(why, "the data was brought up, but no checkpoint could be signed: %s", rc == RC_REFUSED ? found.text : no.text);
+		why_set(why, "the data was brought up, but no checkpoint could be signed: %s",
+		        rc == RC_REFUSED ? found.text : no.text);
 	return rc;
 }
 

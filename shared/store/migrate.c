@@ -1,4 +1,5 @@
-/* migrate.c -- an environment of an older schema brought up, all in one transaction: a crash leaves the old one or the new one. */
+/* migrate.c -- an environment of an older schema brought up, all in one transaction: a crash leaves the old one or
+ * the new one. */
 #include "store/store-private.h"
 
 static enum rc run_steps(struct txn *t, const struct migrations *m, uint64_t *schema, struct why *why)
