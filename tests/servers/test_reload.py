@@ -159,12 +159,12 @@ class Events:
         wait_until(lambda: all(self.load.counts[kind] >= before.get(kind, 0) + 5 for kind in ("who", "make", "orders", "expired", "none")),
                    "answers again", 20)
 
-    def without_answer(self, allowed):
+    def without_answer(self):
         """{name of an event: [the requests that had no answer]}. One that began before a restart and was cut off by it is the restart's."""
         found = collections.defaultdict(list)
         for started, ended, *what in self.load.none:
             during = [name for name, start, end in self.done if started < end and ended > start]
-            found[next((name for name in during if name in allowed), during[-1] if during else "")].append(what)
+            found[next((name for name in ("restart", "worker", "reload") if name in during), "")].append(what)
         return dict(found)
 
 
@@ -197,13 +197,15 @@ def run(shipped, data, shop, server, unit, capsys):
             events.do("restart", server.restart)
     # nginx may have taken a kept connection for a request just as the worker closes it; it is told to try nothing twice.
     allowed = {"restart"} | ({"reload", "worker"} if shipped.spawns else {"worker"} if server.program == "nginx" else set())
-    gone = events.without_answer(allowed)
+    gone = events.without_answer()
     with capsys.disabled():
         print(f"\n{shipped.name}: {sum(load.counts.values())} answers, {len(events.done)} events, without an answer: { {name: len(all) for name, all in gone.items()} or 'none'}")
     assert not load.wrong, load.wrong[:5]
     after = collections.Counter((owner, row.get("note")) for (owner, _), row in rows(shop).items())
     twice = {key: n for key, n in (after - before).items() if n > 1}
     assert not twice and load.made <= set(after), (twice, load.made - set(after))
+    if unit:
+        assert len(gone.get("worker", [])) <= len(events.done) / 3, gone["worker"][:8]
     assert set(gone) <= allowed, {name: all[:8] for name, all in gone.items() if name not in allowed}
 
 
