@@ -86,7 +86,10 @@ Use PosternGuardOrAnonymous /open shop
 def apache_fastcgi(data, stack):
     """The application by mod_proxy_fcgi, as PHP is on Debian."""
     wrap = stack.enter_context(fcgiwrap(data))
-    application = f'ProxyFCGIBackendType GENERIC\n    <FilesMatch "\\.cgi$">\n        SetHandler "proxy:unix:{wrap}|fcgi://localhost"\n    </FilesMatch>'
+    application = f"""ProxyFCGIBackendType GENERIC
+    <FilesMatch "\\.cgi$">
+        SetHandler "proxy:unix:{wrap}|fcgi://localhost"
+    </FilesMatch>"""
     with apache(data, stack, application, ("proxy", "proxy_fcgi")) as server:
         yield server
 
@@ -179,7 +182,8 @@ class Guarded:
 
 
 def ours(variables):
-    return {name: value for name, value in variables.items() if name.startswith("POSTERN_") and name not in ("POSTERN_SITE", "POSTERN_ANONYMOUS")}
+    return {name: value for name, value in variables.items()
+            if name.startswith("POSTERN_") and name not in ("POSTERN_SITE", "POSTERN_ANONYMOUS")}
 
 
 def prepare(data):
@@ -188,7 +192,8 @@ def prepare(data):
     give(data.home)
 
 
-SERVERS = {"lighttpd": (lighttpd, ""), "lighttpd-fastcgi": (lighttpd_fastcgi, ""), "apache": (apache, ""), "apache-fastcgi": (apache_fastcgi, ""), "nginx": (nginx, ""), "nginx-proxied": (nginx, "/proxied")}
+SERVERS = {"lighttpd": (lighttpd, ""), "lighttpd-fastcgi": (lighttpd_fastcgi, ""), "apache": (apache, ""),
+           "apache-fastcgi": (apache_fastcgi, ""), "nginx": (nginx, ""), "nginx-proxied": (nginx, "/proxied")}
 
 
 @pytest.fixture(scope="module", params=SERVERS)
@@ -206,7 +211,8 @@ def test_a_verified_visitor_sees_their_own_orders(guarded):
     token = guarded.shop.token(email=ALEX, name="Alex Winter", user_id="1001")
     lines, variables = guarded.told(guarded.ask(token=token))
     assert lines == ["order a-1", "order a-2"]
-    assert ours(variables) == {"POSTERN_DECISION": "verified", "POSTERN_EMAIL": ALEX, "POSTERN_NAME": "Alex Winter", "POSTERN_USER_ID": "1001"}
+    assert ours(variables) == {"POSTERN_DECISION": "verified", "POSTERN_EMAIL": ALEX, "POSTERN_NAME": "Alex Winter",
+                               "POSTERN_USER_ID": "1001"}
     lines, variables = guarded.told(guarded.ask(token=guarded.shop.token(email=JORDAN)))
     assert lines == ["order j-1"] and ours(variables) == {"POSTERN_DECISION": "verified", "POSTERN_EMAIL": JORDAN}
 
@@ -229,7 +235,8 @@ def refused(guarded, answer, status):
 def bad_tokens(shop):
     good = shop.token(email=ALEX)
     head, payload, signature = good.split(".")
-    return {"expired": f"Bearer {shop.token(email=ALEX, ttl=-5)}", "no signature": f"Bearer {head}.{payload}.", "nonsense": "Bearer x", "empty": "Bearer ",
+    return {"expired": f"Bearer {shop.token(email=ALEX, ttl=-5)}", "no signature": f"Bearer {head}.{payload}.", "nonsense": "Bearer x",
+            "empty": "Bearer ",
             "two": f"Bearer {good}, Bearer {good}", "a bare token": good, "another key": f"Bearer {shop.token(secret='x' * 40)}"}
 
 
@@ -295,7 +302,8 @@ def spellings(name):
         yield "".join(part + mark for part, mark in zip(parts, (*marks, "")))
 
 
-CLAIMS = sorted({spelling for name in ("Email", "Name", "User-Id", "Decision") for prefix in ("Postern", "X-Postern", "Variable-Postern", "Redirect-Postern")
+CLAIMS = sorted({spelling for name in ("Email", "Name", "User-Id", "Decision")
+                 for prefix in ("Postern", "X-Postern", "Variable-Postern", "Redirect-Postern")
                  for spelling in spellings(f"{prefix}-{name}")})
 
 
@@ -318,13 +326,17 @@ def test_claims_in_query_and_cookie_are_the_applications_own_business(guarded):
     assert lines == ["order a-1", "order a-2"] and ours(variables) == {"POSTERN_DECISION": "verified", "POSTERN_EMAIL": ALEX}
 
 
-@pytest.mark.parametrize("name, value", [("Postern-Anonymous", "allow"), ("POSTERN_ANONYMOUS", "allow"), ("Postern-Role", "x"), ("POSTERN_ROLE", "responder")])
+@pytest.mark.parametrize("name, value",
+                         [("Postern-Anonymous", "allow"), ("POSTERN_ANONYMOUS", "allow"), ("Postern-Role", "x"),
+                          ("POSTERN_ROLE", "responder")])
 def test_a_client_cannot_open_the_place(guarded, name, value):
     refused(guarded, guarded.ask(headers=[(name, value)]), 401)
 
 
-@pytest.mark.parametrize("path", ["/orders/./page.cgi", "//orders/page.cgi", "/x/../orders/page.cgi", "/%6frders/page.cgi", "/orders/%70age.cgi",
-                                  "/open/../orders/page.cgi", "/open/%2e%2e/orders/page.cgi", "/orders/page.cgi/v1/health", "/orders/page.cgi?/v1/health",
+@pytest.mark.parametrize("path",
+                         ["/orders/./page.cgi", "//orders/page.cgi", "/x/../orders/page.cgi", "/%6frders/page.cgi", "/orders/%70age.cgi",
+                                  "/open/../orders/page.cgi", "/open/%2e%2e/orders/page.cgi", "/orders/page.cgi/v1/health",
+                                  "/orders/page.cgi?/v1/health",
                                   "/open/..%2forders/page.cgi", "/orders/v1/health", "/orders", "/orders/%2e/page.cgi"])
 def test_another_spelling_of_the_path_is_no_way_around(guarded, path):
     answer = guarded.ask(path)

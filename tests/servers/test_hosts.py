@@ -46,14 +46,26 @@ def test_a_host_pinned_to_a_site_serves_that_one_alone(shipped):
 
 
 def both_apache(data, socket, _):
-    lines = (f'Define POSTERN_SOCKET {socket}\nDefine POSTERN_PROGRAM {reachable(BUILD / "postern-fcgi", data.home)}\nDefine POSTERN_DATA {data.path}\n'
-             + "".join(f'Include "{include("apache", name, data.home)}"\n' for name in ("guard.conf", "postern-proxy.conf")) + "Use PosternGuard /orders shop\n")
+    guard, postern = (include("apache", name, data.home) for name in ("guard.conf", "postern-proxy.conf"))
+    lines = f"""
+Define POSTERN_SOCKET {socket}
+Define POSTERN_PROGRAM {reachable(BUILD / "postern-fcgi", data.home)}
+Define POSTERN_DATA {data.path}
+Include "{guard}"
+Include "{postern}"
+Use PosternGuard /orders shop
+"""
     return Apache(data.home, lines, ("proxy", "proxy_fcgi", "fcgid", "headers", "macro"), name=ACCOUNT)
 
 
 def both_lighttpd(data, socket, _):
-    lines = "".join(f'include "{include("lighttpd", name, data.home)}"\n' for name in ("guard.conf", "postern.conf"))
-    lines += '$HTTP["url"] =~ "^/orders(/|$)" {\nsetenv.set-environment = ( "POSTERN_SITE" => "shop" )\nfastcgi.server += var.postern_guard\n}\n'
+    guard, postern = (include("lighttpd", name, data.home) for name in ("guard.conf", "postern.conf"))
+    lines = f'include "{guard}"\ninclude "{postern}"' + """
+$HTTP["url"] =~ "^/orders(/|$)" {
+    setenv.set-environment = ( "POSTERN_SITE" => "shop" )
+    fastcgi.server += var.postern_guard
+}
+"""
     return LighttpdWith(data.home, lines, env={"POSTERN_SOCKET": socket}, name=ACCOUNT)
 
 

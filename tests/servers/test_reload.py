@@ -49,7 +49,8 @@ class Unit:
     def start(self):
         binary = reachable(Path(program("postern-fcgi")), self.data.home)
         with open(self.log_path, "ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-c", HAND_OVER, str(self.listener.fileno()), str(binary), "--data", str(self.data.path),
+            self.process = subprocess.Popen([sys.executable, "-c", HAND_OVER, str(self.listener.fileno()), str(binary), "--data",
+                                             str(self.data.path),
                                              "--audit-budget", "0", "--threads", "4"], stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                             pass_fds=(self.listener.fileno(),), env=environment(), **as_user())
 
@@ -111,7 +112,8 @@ class Load:
 
     def make(self, email):
         note = f"{email} {next(self.numbers)}"
-        answer = self.http.send("POST", "/v1/sites/shop/actions/create_order", [bearer(self.tokens[email]), ("Content-Type", "application/json")],
+        answer = self.http.send("POST", "/v1/sites/shop/actions/create_order",
+                                [bearer(self.tokens[email]), ("Content-Type", "application/json")],
                                 json.dumps({"parameters": {"item": "boots", "note": note}}))
         made = self.judge("make", answer, lambda a: a.status == 200 and a.json["result"]["data"]["by"] == email
                           and a.json["result"]["data"]["note"] == note)
@@ -120,7 +122,8 @@ class Load:
         return made
 
     def orders(self, email):
-        answer = self.http.send("POST", "/v1/sites/shop/actions/list_orders", [bearer(self.tokens[email]), ("Content-Type", "application/json")], "{}")
+        answer = self.http.send("POST", "/v1/sites/shop/actions/list_orders",
+                                [bearer(self.tokens[email]), ("Content-Type", "application/json")], "{}")
         return self.judge("orders", answer, lambda a: a.status == 200 and a.json["identity"]["email"] == email)
 
     def expired_token(self, _):
@@ -199,14 +202,15 @@ def run(shipped, data, shop, server, unit, capsys):
     allowed = {"restart"} | ({"reload", "worker"} if shipped.spawns else {"worker"} if server.program == "nginx" else set())
     gone = events.without_answer()
     with capsys.disabled():
-        print(f"\n{shipped.name}: {sum(load.counts.values())} answers, {len(events.done)} events, without an answer: { {name: len(all) for name, all in gone.items()} or 'none'}")
+        counts = {name: len(requests) for name, requests in gone.items()}
+        print(f"\n{shipped.name}: {sum(load.counts.values())} answers, {len(events.done)} events, without one: {counts or 'none'}")
     assert not load.wrong, load.wrong[:5]
     after = collections.Counter((owner, row.get("note")) for (owner, _), row in rows(shop).items())
     twice = {key: n for key, n in (after - before).items() if n > 1}
     assert not twice and load.made <= set(after), (twice, load.made - set(after))
     if unit:
         assert len(gone.get("worker", [])) <= len(events.done) / 3, gone["worker"][:8]
-    assert set(gone) <= allowed, {name: all[:8] for name, all in gone.items() if name not in allowed}
+    assert set(gone) <= allowed, {name: requests[:8] for name, requests in gone.items() if name not in allowed}
 
 
 def end_workers(data):

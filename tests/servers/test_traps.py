@@ -83,7 +83,8 @@ def test_two_authorization_headers_are_refused(served, token, first, second):
         assert answer.status == 400 and b"identity" not in answer.body
 
 
-@pytest.mark.parametrize("value", ["Bearer {t}, Bearer {t}", "Bearer {t},", "Basic YTpi, Bearer {t}", "Bearer {t} {t}", "{t}", "Bearer", "Bearer x"])
+@pytest.mark.parametrize("value",
+                         ["Bearer {t}, Bearer {t}", "Bearer {t},", "Basic YTpi, Bearer {t}", "Bearer {t} {t}", "{t}", "Bearer", "Bearer x"])
 def test_one_header_with_more_or_less_than_a_token_is_blocked(served, token, value):
     answer = served.http.send("GET", IDENTITY, [("Authorization", value.replace("{t}", token))])
     assert answer.check().code == "token_invalid"
@@ -106,7 +107,8 @@ def test_a_header_too_long_is_refused_by_somebody(served, size):
     assert answer.status in (400, 401, 431) and b"identity" not in answer.body
 
 
-@pytest.mark.parametrize("name", ["X_Foo", "Authorization_", "_Authorization", "HTTP_AUTHORIZATION", "Http-Authorization", "X-Authorization",
+@pytest.mark.parametrize("name",
+                         ["X_Foo", "Authorization_", "_Authorization", "HTTP_AUTHORIZATION", "Http-Authorization", "X-Authorization",
                                   "Redirect-Http-Authorization", "Proxy-Authorization"])
 def test_a_header_that_is_only_like_authorization_is_none(served, token, name):
     assert served.http.send("GET", IDENTITY, [(name, f"Bearer {token}")]).check().json["identity"]["status"] == "anonymous"
@@ -114,8 +116,10 @@ def test_a_header_that_is_only_like_authorization_is_none(served, token, name):
     assert answer.json["identity"]["email"] == "alex@example.com"
 
 
-@pytest.mark.parametrize("name, value", [("Postern_Site", "other"), ("POSTERN_SITE", "other"), ("Postern-Site", "other"), ("Postern-Role", "authorizer"),
-                                         ("POSTERN_ROLE", "authorizer"), ("HTTP_POSTERN_SITE", "other"), ("Path-Info", "/v1/sites/other/identity"),
+@pytest.mark.parametrize("name, value",
+                         [("Postern_Site", "other"), ("POSTERN_SITE", "other"), ("Postern-Site", "other"), ("Postern-Role", "authorizer"),
+                                         ("POSTERN_ROLE", "authorizer"), ("HTTP_POSTERN_SITE", "other"),
+                                         ("Path-Info", "/v1/sites/other/identity"),
                                          ("PATH_INFO", "/v1/sites/other/identity"), ("Remote_User", "alex"), ("Postern-Metrics", "1"),
                                          ("POSTERN_METRICS", "1")])
 def test_a_header_is_never_a_parameter_of_the_server(served, token, name, value):
@@ -156,12 +160,14 @@ def test_a_far_larger_chunked_body_never_runs(served):
     assert rows(served.data.sites["shop"], "contacts") == before
 
 
-@pytest.mark.parametrize("sent, length", [("", 40), ('{"parameters":{', 40), ("", OURS), ("", OURS + 1), ('{"parameters":{', OURS), ("", THEIRS + 1)])
+@pytest.mark.parametrize("sent, length",
+                         [("", 40), ('{"parameters":{', 40), ("", OURS), ("", OURS + 1), ('{"parameters":{', OURS), ("", THEIRS + 1)])
 def test_a_body_cut_short_never_runs(served, token, sent, length):
     """The action has no parameter it needs, so an empty body in place of the promised one would run."""
     before = len(served.data.audit())
     with socket.create_connection(("127.0.0.1", served.server.port), timeout=20) as s:
-        s.sendall((f"POST {PREFIX}/v1/sites/shop/actions/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer {token}\r\n"
+        s.sendall((f"POST {PREFIX}/v1/sites/shop/actions/hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                   f"Authorization: Bearer {token}\r\n"
                    f"Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{sent}").encode())
         s.shutdown(socket.SHUT_WR)
         got = b""
@@ -185,10 +191,13 @@ def test_expect_100_continue(served):
     assert b"HTTP/1.1 200 " in got and b'"text":"x"' in got
 
 
-@pytest.mark.parametrize("lengths", ["Content-Length: 4\r\nContent-Length: 5", "Content-Length: 4, 4", "Content-Length: -1", "Content-Length: 4x",
+@pytest.mark.parametrize("lengths",
+                         ["Content-Length: 4\r\nContent-Length: 5", "Content-Length: 4, 4", "Content-Length: -1", "Content-Length: 4x",
                                      "Content-Length: 99999999999999999999999", "Transfer-Encoding: chunked, identity"])
 def test_a_body_whose_length_is_unclear_is_refused(served, lengths):
-    got = say(served, f"POST {PREFIX}{CONTACT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n{lengths}\r\n\r\n{{}}  ")
+    got = say(served,
+              f"POST {PREFIX}{CONTACT} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Type: application/json\r\n"
+              f"{lengths}\r\n\r\n{{}}  ")
     assert status_of(got) in (400, 413, 501), got
 
 
@@ -200,7 +209,8 @@ def ours(answer):
     return sorted((name.lower(), value) for name, value in answer.headers if name.lower() not in names)
 
 
-@pytest.mark.parametrize("path, with_token", [(IDENTITY, False), (IDENTITY, True), ("/v1/sites/shop/actions", False), ("/v1/sites/nope/identity", False),
+@pytest.mark.parametrize("path, with_token",
+                         [(IDENTITY, False), (IDENTITY, True), ("/v1/sites/shop/actions", False), ("/v1/sites/nope/identity", False),
                                               ("/v1/health", False), ("/v1/nowhere", False)])
 def test_head_is_get_without_the_body(served, token, path, with_token):
     headers = [bearer(token)] if with_token else []
@@ -216,10 +226,12 @@ def test_head_with_a_bad_token_is_refused_as_get_is(served):
 
 def test_a_preflight_is_answered_by_postern(served):
     answer = served.http.send("OPTIONS", "/v1/sites/listed/actions/hello",
-                              [("Origin", ORIGIN), ("Access-Control-Request-Method", "POST"), ("Access-Control-Request-Headers", "authorization")])
+                              [("Origin", ORIGIN), ("Access-Control-Request-Method", "POST"),
+                               ("Access-Control-Request-Headers", "authorization")])
     assert answer.check().status == 204 and answer.body == b""
     assert answer.header("Access-Control-Allow-Origin") == ORIGIN and "authorization" in answer.header("Access-Control-Allow-Headers")
-    assert served.http.send("OPTIONS", "/v1/sites/listed/identity", [("Origin", "https://evil.example")]).check().header("Access-Control-Allow-Origin") is None
+    assert served.http.send("OPTIONS", "/v1/sites/listed/identity",
+                            [("Origin", "https://evil.example")]).check().header("Access-Control-Allow-Origin") is None
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "PATCH", "PROPFIND"])
@@ -237,7 +249,8 @@ def test_the_host_that_the_client_named_is_its_own_origin(served):
     assert answer.check().status == 200
 
 
-@pytest.mark.parametrize("method, path", [("GET", IDENTITY), ("GET", "/v1/sites/nope/identity"), ("POST", "/v1/sites/shop/actions/list_orders"),
+@pytest.mark.parametrize("method, path",
+                         [("GET", IDENTITY), ("GET", "/v1/sites/nope/identity"), ("POST", "/v1/sites/shop/actions/list_orders"),
                                           ("POST", "/v1/sites/shop/actions/nope"), ("GET", "/v1/nowhere")])
 def test_posterns_errors_reach_the_client_unreplaced(served, method, path):
     """check() wants every refusal's own body, its Cache-Control and X-Request-Id."""
@@ -248,17 +261,24 @@ def test_posterns_errors_reach_the_client_unreplaced(served, method, path):
 
 # ---- paths ----
 
-@pytest.mark.parametrize("path", ["/v1/sites/shop/x/../identity", "/v1/sites/shop/%2e%2e/shop/identity", "/v1//sites/shop/identity", "/v1/sites/sh%6fp/identity",
-                                  "/v1/sites/shop/identity?a=/v1/health", "/v1/../v1/sites/shop/identity", "/../postern/v1/sites/shop/identity"])
+@pytest.mark.parametrize("path",
+                         ["/v1/sites/shop/x/../identity", "/v1/sites/shop/%2e%2e/shop/identity", "/v1//sites/shop/identity",
+                          "/v1/sites/sh%6fp/identity",
+                                  "/v1/sites/shop/identity?a=/v1/health", "/v1/../v1/sites/shop/identity",
+                                  "/../postern/v1/sites/shop/identity"])
 def test_another_spelling_of_a_path_is_the_same_path(served, token, path):
     answer = served.http.send("GET", path, [bearer(token)]).check()
     assert answer.json["identity"]["email"] == "alex@example.com"
     assert served.http.send("GET", path, [("Authorization", "Bearer x")]).check().code == "token_invalid"
 
 
-@pytest.mark.parametrize("path", ["/v1/sites/shop/%2569dentity", "/v1/sites/shop/identity/", "/v1/sites/shop/identity%00", "/v1/sites/shop/identity%0a",
-                                  "/v1/sites/shop/identity;x", "/v1/sites/shop/identity%3f", "/v1/sites/shop/identity%20", "/v1/x/v1/health", "/v1/",
-                                  "/V1/health", "", "/", "/v1/sites/shop%252fidentity", "/v1/sites/shop/identity%c3%28", "/v1/health.php", "/v2/health"])
+@pytest.mark.parametrize("path",
+                         ["/v1/sites/shop/%2569dentity", "/v1/sites/shop/identity/", "/v1/sites/shop/identity%00",
+                          "/v1/sites/shop/identity%0a",
+                                  "/v1/sites/shop/identity;x", "/v1/sites/shop/identity%3f", "/v1/sites/shop/identity%20",
+                                  "/v1/x/v1/health", "/v1/",
+                                  "/V1/health", "", "/", "/v1/sites/shop%252fidentity", "/v1/sites/shop/identity%c3%28",
+                                  "/v1/health.php", "/v2/health"])
 def test_a_path_is_decoded_once_and_never_guessed(served, token, path):
     answer = served.http.send("GET", path, [bearer(token)])
     assert answer.status in (400, 403, 404) and b'"identity"' not in answer.body, str(answer)
@@ -280,7 +300,8 @@ def test_an_encoded_slash_is_a_slash_or_refused(served, token, path):
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.9.8.7"])
 def test_the_records_network_is_the_real_clients(served, address):
     with socket.create_connection(("127.0.0.1", served.server.port), timeout=20, source_address=(address, 0)) as s:
-        s.sendall(f"GET {PREFIX}{IDENTITY} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer x\r\nX-Forwarded-For: 203.0.113.9\r\n"
+        s.sendall(f"GET {PREFIX}{IDENTITY} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAuthorization: Bearer x\r\n"
+                  "X-Forwarded-For: 203.0.113.9\r\n"
                   "X-Real-IP: 203.0.113.9\r\nForwarded: for=203.0.113.9\r\nRemote_Addr: 203.0.113.9\r\n\r\n".encode())
         got = b""
         while piece := s.recv(65536):
