@@ -85,7 +85,7 @@ def follow(machine, block):
 
 def settled(machine, old):
     """systemctl does not wait until the new ones listen and the old ones are gone; a person is slower than that."""
-    listens = machine.run("grep -q ':0050 0\\+:0000 0A' /proc/net/tcp", check=False).code == 0
+    listens = machine.run("grep -q ':0050 0\\+:0000 0A' /proc/net/tcp /proc/net/tcp6", check=False).code == 0
     return listens and machine.run(f"for pid in {' '.join(old)}; do test ! -e /proc/$pid; done", check=False).code == 0
 
 
