@@ -4,6 +4,7 @@ import re
 import ssl
 import subprocess
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -446,14 +447,7 @@ def test_the_url_says_v1_already(server):
 
 
 def test_the_worker_is_gone(shop):
-    with Lighttpd(shop) as s:
-        s.write_config(type("Gone", (), {"socket": "/nonexistent.sock"}), {})
-        s.process.terminate()
-        s.process.wait()
-        s.process = subprocess.Popen([s.binary, "-D", "-f", str(s.config_path)], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-                                     stderr=subprocess.DEVNULL)
-        while not s.answers():
-            pass
+    with Lighttpd(SimpleNamespace(data=shop.data, socket="/nonexistent.sock")) as s:
         assert "does not reach the worker" in alone(url_of(s))["says"]
 
 

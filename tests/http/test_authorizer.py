@@ -4,7 +4,6 @@ import json
 import os
 import random
 import select
-import stat
 import sys
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from lib import fastcgi
 from lib.fastcgi import (ABORT_REQUEST, AUTHORIZER, BEGIN_REQUEST, DATA, FILTER, PARAMS, RESPONDER, STDIN, begin, environ, get_values,
                          params, record, stream, whole)
-from lib.lighttpd import Lighttpd
+from lib.lighttpd import LighttpdWith
 from lib.programs import wait_until
 from lib.shop import ALEX, JORDAN, add_shop, raw_token
 from lib.vault import damage_rows
@@ -739,31 +738,27 @@ body = sys.stdin.buffer.read(int(os.environ.get("CONTENT_LENGTH") or 0)).decode(
 print("Content-Type: application/json\\n")
 print(json.dumps({{"env": dict(os.environ), "body": body}}))
 """
-CONFIG = """
-server.modules = ( "mod_setenv", "mod_fastcgi", "mod_cgi" )
-server.document-root = {root}
-server.upload-dirs = ( {root} )
-server.bind = "127.0.0.1"
-server.port = {port}
-server.errorlog = {log}
+LINES = """
 cgi.assign = ( ".py" => "" )
 setenv.set-environment = ( "POSTERN_SITE" => "shop" )
-$HTTP["url"] =~ "^/open" {{ setenv.set-environment = ( "POSTERN_SITE" => "shop", "POSTERN_ANONYMOUS" => "allow" ) }}
-$HTTP["url"] =~ "^/unset" {{ setenv.set-environment = ( "X" => "Y" ) }}
+$HTTP["url"] =~ "^/open" { setenv.set-environment = ( "POSTERN_SITE" => "shop", "POSTERN_ANONYMOUS" => "allow" ) }
+$HTTP["url"] =~ "^/unset" { setenv.set-environment = ( "X" => "Y" ) }
 fastcgi.server = ( "/" => (( "socket" => {socket}, "mode" => "authorizer", "check-local" => "disable", "docroot" => {root} )) )
 """
 
 
-class Guarded(Lighttpd):
+class Guarded(LighttpdWith):
     """lighttpd in its authorizer mode, before a page that says what environment it has."""
 
-    def write_config(self, worker, parameters):
-        for name in ("page.py", "open.py", "unset.py"):
-            page = self.root / name
-            page.write_text(PAGE.format(python=sys.executable), encoding="utf-8")
-            page.chmod(page.stat().st_mode | stat.S_IXUSR | stat.S_IXGRP | stat.S_IXOTH)
-        self.config_path.write_text(CONFIG.format(root=json.dumps(str(self.root)), port=self.port, log=json.dumps(str(self.log_path)),
-                                                  socket=json.dumps(str(worker.socket))), encoding="utf-8")
+    def __init__(self, worker):
+        page = worker.data.file("page.py", PAGE.format(python=sys.executable))
+        page.chmod(0o755)
+        self.socket = worker.socket
+        super().__init__(worker.data.home, LINES, ("mod_setenv", "mod_fastcgi", "mod_cgi"),
+                         pages={f"{name}.py": page for name in ("page", "open", "unset")})
+
+    def config(self):
+        return super().config().replace("{socket}", json.dumps(str(self.socket))).replace("{root}", json.dumps(str(self.root)))
 
 
 @pytest.fixture(scope="module")

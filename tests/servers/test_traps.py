@@ -336,7 +336,7 @@ def test_a_worker_that_crashed_is_started_again(shipped):
     with Served(shipped, prepare=prepare) as served:
         token = served.data.sites["shop"].token()
         served.http.identity("shop", token)
-        workers = served.data.run("doctor", "--json").json["workers"]
+        workers = served.data.ask("doctor", "--json").json["workers"]
         assert workers
         for worker in workers:
             os.kill(worker["pid"], signal.SIGKILL)
