@@ -106,7 +106,7 @@ def test_demo_files_are_looked_for_under_the_prefix(tmp_path):
         make(f"B={made}", f"PREFIX={prefix}", f"{made}/console/cli/demo.o")
         return (made / "console/cli/demo.o").read_bytes()
     assert b"/srv/own/share/postern/demo\0" in compiled("/srv/own")
-    assert b"/usr/share/postern/demo\0" in compiled("/usr") and b"/opt" not in compiled("/usr")
+    assert b"/usr/share/postern/demo\0" in compiled("/usr") and b"/srv" not in compiled("/usr")
     assert b"/usr/local/share/postern/demo\0" in Path(BUILD / "postern").read_bytes()
 
 
