@@ -1,6 +1,7 @@
 """As root: the data's owner is taken before data is opened; files named on the command line are the caller's."""
 import os
 import pwd
+import re
 import shutil
 import subprocess
 import tempfile
@@ -10,6 +11,7 @@ import pytest
 
 from lib.datadir import postern
 from lib.programs import environment, program
+from lib.terminal import Console
 
 OWNER = "www-data"
 
@@ -40,6 +42,45 @@ def test_what_root_does_belongs_to_the_owner(home):
     uid = pwd.getpwnam(OWNER).pw_uid
     for folder, folders, files in os.walk(home / "data"):
         assert all(os.stat(Path(folder) / name).st_uid == uid for name in folders + files)
+
+
+def give(home, uid, gid):
+    for folder, _, files in os.walk(home / "data"):
+        for name in [".", *files]:
+            os.chown(Path(folder) / name, uid, gid)
+
+
+def owners(home):
+    return {(st.st_uid, st.st_gid) for folder, folders, files in os.walk(home / "data")
+            for st in (os.lstat(Path(folder) / name) for name in [".", *folders, *files])}
+
+
+def test_an_owner_without_an_account_is_taken_all_the_same(home):
+    """As where a container's data is looked at from outside."""
+    nobody_knows = 54321
+    give(home, nobody_knows, nobody_knows)
+    for words in (("site", "add", "acme"), ("key", "create", "acme"), ("key", "rotate", "acme"), ("audit", "checkpoint"),
+                  ("audit", "verify"), ("backup", home / "private" / "copy")):
+        assert postern(*words, "--data", home / "data").code == 0, words
+    assert owners(home) == {(nobody_knows, nobody_knows)}
+    assert os.stat(home / "private" / "copy").st_uid == nobody_knows
+
+
+def test_the_console_takes_the_owner(home):
+    owner = pwd.getpwnam(OWNER)
+    postern("site", "add", "acme", "--data", home / "data")
+    with Console(home / "data", "--site", "acme") as console:
+        console.wait_for("NO KEY VERIFIES")
+        status = Path(f"/proc/{console.pid}/status").read_text(encoding="ascii")
+        console.press("c")
+        console.wait_for("Label")
+        console.press("Enter", "Right", "Enter")
+        secret = re.search(r"postern_sk_\w+", "\n".join(console.wait_for(re.compile(r"postern_sk_\w{49}"))))
+        console.close_secret(secret[0])
+        console.wait_for("1 of 3 keys in use")
+    for name, wanted in (("Uid", owner.pw_uid), ("Gid", owner.pw_gid)):
+        assert f"{name}:" + f"\t{wanted}" * 4 + "\n" in status, status
+    assert owners(home) == {(owner.pw_uid, owner.pw_gid)}
 
 
 def test_files_of_the_command_line_are_roots_to_open(home):
