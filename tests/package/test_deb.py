@@ -257,6 +257,9 @@ def test_an_upgrade_keeps_the_data_and_costs_no_request(machine):
     assert machine.run(f"postern audit verify {kept[1]}").out.startswith("verified")
     assert machine.run("stat -c %a /var/backups/postern").out == "700\n"
     assert machine.run("ls /run/postern.upgrade", check=False).code != 0
+    # Not one of before: what connected during the upgrade has waited.
+    pid = machine.run("systemctl show -p MainPID --value postern.service").out.strip()
+    assert machine.run(f"readlink /proc/{pid}/exe").out == "/usr/sbin/postern-fcgi\n"
     assert active(machine, "postern.service", "postern-checkpoint.service") == ["active"] * 2
     machine.run("postern audit verify")
 
