@@ -2,8 +2,11 @@
 
     ```sh run               commands, each block a bash -eu of its own
     ```sh run=NAME,NAME     the same, only where one of these names is meant
+    ```sh run or=1          ends with 0 or 1
     ```text shows           what the block before it prints, line by line, in this order; … stands for any text
     ```text                 neither: a listing to read
+
+A language besides sh is a program or a configuration that a test gives to who reads such.
 
 A block of commands without a mark is a mistake, and so is one the reader of the page does not know."""
 import re
@@ -11,7 +14,7 @@ import re
 from lib.programs import ROOT
 
 FENCE = re.compile(r"^(```+)[ ]*(\S*)[ ]*(.*?)[ ]*$")
-COMMANDS = ("sh", "python", "js")
+COMMANDS = ("sh", "python", "js", "lighttpd")
 LISTINGS = ("text", "json")
 GENERATED = re.compile(r"<!-- (\w[\w -]*) -->\n.*?<!-- /\1 -->", re.S)        # scripts/check-docs writes and checks these
 
@@ -35,6 +38,11 @@ class Block:
             if word.startswith("run="):
                 return set(word[4:].split(","))
         return None
+
+    @property
+    def codes(self):
+        """The exit codes it may end with: 0, and that of an or=."""
+        return {0, *(int(word[3:]) for word in self.words if word.startswith("or="))}
 
     @property
     def where(self):
