@@ -2,7 +2,6 @@
 
 /orders/ is for verified visitors of the site shop, /open/ also for those without a token, /unset/ names no site."""
 import itertools
-import os
 import subprocess
 import threading
 from contextlib import ExitStack, contextmanager
@@ -139,7 +138,7 @@ class Quiet(WSGIRequestHandler):
 
 def order_application(environ, start_response):
     """As orders.cgi. WSGI takes X_Postern_Email for X-Postern-Email, as many an application does."""
-    told = {name: value for name, value in environ.items() if "POSTERN" in name and name not in os.environ}
+    told = {name: value for name, value in environ.items() if name.startswith("HTTP_") and "POSTERN" in name}
     who = told.get("HTTP_X_POSTERN_EMAIL") if told.get("HTTP_X_POSTERN_DECISION") == "verified" else None
     lines = [f"order {line.split()[1]}" for line in ORDERS.splitlines() if line.split()[0] == who] if who else \
         ["sign in to see your orders" if told.get("HTTP_X_POSTERN_DECISION") == "anonymous" else "nobody has decided"]
