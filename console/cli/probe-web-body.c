@@ -144,7 +144,7 @@ static void look_chunked(struct web *w, struct body_probe *p)
 {
 	static const struct web_mend whole_bodies = {
 		.any = "Browsers send no chunked bodies, some backends do.",
-		.apache = "with mod_proxy_fcgi SetEnv proxy-sendcl 1, which makes it send the length.",
+		.apache = "compare with share/postern/deploy/apache/postern-proxy.conf, which passes them on.",
 		.lighttpd = "server.stream-request-body = 0, so that a body is gathered before it is passed on.",
 		.nginx = "fastcgi_request_buffering on, so that a body is gathered before it is passed on.",
 	};

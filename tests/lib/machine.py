@@ -2,7 +2,7 @@
 
     with Machine(stock(["apache2"], debs=[...])) as m:
         m.run("apt-get install -y apache2")
-        m.put(path, "/root/x"); m.get("/root/x"); m.args("postern-console")
+        m.put(path, "/srv/x"); m.get("/srv/x"); m.args("postern-console")
 
 The root is made by debootstrap, once, and kept in $POSTERN_MACHINE_CACHE (else under the temporary directory). A machine is a
 layer over it (overlayfs), booted by systemd-nspawn, with no network but its own loopback: no port of this host is taken, and
