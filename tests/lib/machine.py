@@ -7,6 +7,7 @@
 The root is made by debootstrap, once, and kept in $POSTERN_MACHINE_CACHE (else under the temporary directory). A machine is a
 layer over it (overlayfs), booted by systemd-nspawn, with no network but its own loopback: no port of this host is taken, and
 what it installs was fetched before. Everything is bounded in time, and what was started is ended by its process id."""
+import hashlib
 import os
 import re
 import shutil
@@ -75,7 +76,7 @@ def sources():
 
 
 def sweep(root):
-    """A half-made root is no root."""
+    """Removes what is half made, or over."""
     shutil.rmtree(root, ignore_errors=True)
 
 
@@ -127,7 +128,6 @@ def stock(packages, debs=()):
 
 
 def hash_of(words):
-    import hashlib
     return hashlib.sha256(" ".join(words).encode()).hexdigest()[:12]
 
 
@@ -136,6 +136,15 @@ def depends(deb):
     out = call("dpkg-deb", "-f", deb, "Pre-Depends", "Depends", "Recommends")
     words = re.sub(r"^\S+:", "", out, flags=re.M).replace("\n", ",").split(",")
     return [re.split(r"[\s(|:]", word.strip())[0] for word in words if word.strip() and "${" not in word]
+
+
+def sweep_machines():
+    """What is left of machines whose tests were killed: the machine itself died with them, its mount and its disk did not."""
+    for home in cache().glob("machine-*-*"):
+        if not Path(f"/proc/{home.name.split('-')[1]}").exists():
+            subprocess.run(["umount", str(home / "top")], check=False, capture_output=True, timeout=RUN_SECONDS)
+            if not os.path.ismount(home / "top"):
+                sweep(home)
 
 
 # ---- the machine ----
@@ -159,7 +168,8 @@ class Machine:
         Machine.count += 1
         self.root = after.root if after else Path(root)
         self.name = f"postern-{os.getpid()}-{Machine.count}"
-        self.home = Path(tempfile.mkdtemp(prefix="postern-machine-", dir=cache()))
+        sweep_machines()
+        self.home = Path(tempfile.mkdtemp(prefix=f"machine-{os.getpid()}-", dir=cache()))
         self.upper, self.work, self.top = (self.home / name for name in ("upper", "work", "top"))
         self.log_path = self.home / "console"
         self.process = self.leader = None
@@ -181,8 +191,7 @@ class Machine:
                    "--keep-unit", "--private-network", "--resolv-conf=off", "--timezone=off", "--link-journal=no",
                    "--console=read-only", "systemd.show_status=no"]
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT,
-                                            start_new_session=True)
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=ENVIRONMENT)
         self.leader = wait_until(self._find_leader, "process 1 of the machine", BOOT_SECONDS)
         wait_until(self.up, "the machine to be up", BOOT_SECONDS)
         return self
