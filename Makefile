@@ -123,7 +123,7 @@ check-unit: units	## build and run all unit tests, of this tree (SAN=address,und
 suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit_src:.c=)) tests/cli tests/http \
          tests/console tests/faults
 # Once is enough for these: the shipped files, with the programs as they ship.
-once   = tests/docs tests/package tests/servers tests/signers
+once   = tests/docs tests/machine tests/package tests/servers tests/signers
 checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(once) $(call suites,address$(comma)undefined)
 
 check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and the scripts/check-*
