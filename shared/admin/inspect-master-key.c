@@ -24,8 +24,7 @@ static enum place place_of(const struct store_paths *p)
 }
 
 static const char *const place_says[] = {
-	[BESIDE] = "it lies beside the vault: keep it out of copies of that directory, or give it as credential "
-	           "postern.master-key",
+	[BESIDE] = "it lies beside the vault: keep it out of copies, or give it as credential postern.master-key",
 	[NAMED] = "POSTERN_MASTER_KEY_FILE names it for this command: the worker must be told the same",
 	[CREDENTIAL] = "it is a credential of the service manager",
 };

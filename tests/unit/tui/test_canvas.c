@@ -233,7 +233,7 @@ static void escapes_are_made_visible_and_then_clipped(void **state)
 static void hostile_text_leaves_only_visible_cells(void **state)
 {
 	static const char *const bits[] = {
-		"\x1b", "\x1b]0;t\a", "\x9b" "31m", "\xc2\x9b", "\x7f", "\r", "\n", "\t", "\b", "\u202e", "\u2066",
+		"\x1b", "\x1b]0;t\a", ("\x9b" "31m"), "\xc2\x9b", "\x7f", "\r", "\n", "\t", "\b", "\u202e", "\u2066",
 		"\u200b", "\u200d", "\ufeff", "\u00ad", "\u2028", "\U000e0041", "\u0301", "\u0302\u0303\u0304",
 		"\ufe0f", "\u1160", "\u11a8", JAPAN, "\U0001f600", "\U0001f468\u200d\U0001f469", "a", " ", "\xff",
 		"\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\u0378", "\u3164", "\u0e33", "\u0600", "\u2060",

@@ -966,7 +966,7 @@ static void a_changed_vault_is_loaded_by_the_next_turn(void **st)
 static void data_that_was_replaced_is_said_until_it_is_back(void **st)
 {
 	struct tmpadmin *t = with_admin(PANEL_HEALTH);
-	char *vault, *moved;
+	char *vault, *moved = NULL;
 
 	(void)st;
 	assert_true(asprintf(&vault, "%s/vault", t->dir) > 0 && asprintf(&moved, "%s/moved", t->dir) > 0);
