@@ -4,13 +4,12 @@
 
 /* ---- the steps ---- */
 
-static bool has_checkpoint(struct admin *a)
+static enum rc has_checkpoint(struct admin *a, bool *ret)
 {
 	struct txn *vault = txn_read(a->store, ENV_VAULT);
-	bool has = txn_count(vault, DB_CHECKPOINTS) > 0;
 
-	txn_abort(vault);
-	return has;
+	*ret = txn_count(vault, DB_CHECKPOINTS) > 0;
+	return txn_end(vault);
 }
 
 /* Ledgers of schema 1 are of before the tree, or have it already, made by a program that did not count it as another
@@ -19,11 +18,14 @@ static enum rc add_tree(struct txn *ledger, void *arg, struct why *why)
 {
 	struct admin *a = arg;
 	uint64_t size = 0;
+	bool has = false;
 	enum rc rc;
 
 	if (txn_count(ledger, DB_TREE) > 0 || txn_count(ledger, DB_RECORDS) == 0)
 		return txn_rc(ledger);
-	if (has_checkpoint(a)) {
+	if ((rc = has_checkpoint(a, &has)) != RC_OK)
+		return rc;
+	if (has) {
 		why_set(why, "the log's tree is missing, although the vault has checkpoints of it: restore the ledger "
 		             "from a backup");
 		return RC_CORRUPT;
