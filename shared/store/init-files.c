@@ -13,17 +13,19 @@
 #define ADMIN_USER "postern-admin"
 #define WORKER_GROUP "postern"
 
+/* The ledger's files are its group's to write, their folder is not: LMDB opens by name whatever stands there, and would make a
+ * new lock file of the vault where a link led to it. */
 const struct store_node store_nodes[STORE_NODES] = {
-	{ ".",               S_IFDIR, 00750, 00750 },
-	{ "vault",           S_IFDIR, 00750, 00750 },
-	{ "vault/data.mdb",  S_IFREG, 00640, 00640 },
-	{ "vault/lock.mdb",  S_IFREG, 00660, 00660 },
-	{ "ledger",          S_IFDIR, 02770, 00750 },
-	{ "ledger/data.mdb", S_IFREG, 00660, 00660 },
-	{ "ledger/lock.mdb", S_IFREG, 00660, 00660 },
-	{ "master.key",      S_IFREG, 00640, 00640 },
-	{ "admin.key",       S_IFREG, 00600, 00600 },
-	{ "admin.state",     S_IFREG, 00600, 00600 },
+	{ ".",               S_IFDIR, 00750 },
+	{ "vault",           S_IFDIR, 00750 },
+	{ "vault/data.mdb",  S_IFREG, 00640 },
+	{ "vault/lock.mdb",  S_IFREG, 00660 },
+	{ "ledger",          S_IFDIR, 00750 },
+	{ "ledger/data.mdb", S_IFREG, 00660 },
+	{ "ledger/lock.mdb", S_IFREG, 00660 },
+	{ "master.key",      S_IFREG, 00640 },
+	{ "admin.key",       S_IFREG, 00600 },
+	{ "admin.state",     S_IFREG, 00600 },
 };
 
 static bool is_ours(const char *name)
@@ -135,7 +137,7 @@ static bool set_owner_and_mode(int fd, const struct stat *s, const struct init_o
 	return chmod(path, mode) == 0;
 }
 
-static enum rc mend_node(int dir_fd, const char *dir, const struct store_node *n, const struct init_owner *o, bool closed,
+static enum rc mend_node(int dir_fd, const char *dir, const struct store_node *n, const struct init_owner *o,
                          struct why *why)
 {
 	int fd = openat(dir_fd, n->name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
@@ -151,7 +153,7 @@ static enum rc mend_node(int dir_fd, const char *dir, const struct store_node *n
 		why_set(why, "%s/%s is a link or not a plain %s: it is left as it is", dir, n->name,
 		        n->type == S_IFDIR ? "directory" : "file");
 		rc = RC_REFUSED;
-	} else if (!set_owner_and_mode(fd, &s, o, closed ? n->closed_mode : n->mode)) {
+	} else if (!set_owner_and_mode(fd, &s, o, n->mode)) {
 		why_set(why, "%s/%s: cannot set its owner and mode: %s", dir, n->name, strerror(errno));
 		rc = RC_IO;
 	}
@@ -160,12 +162,12 @@ static enum rc mend_node(int dir_fd, const char *dir, const struct store_node *n
 	return rc;
 }
 
-enum rc init_mend(int dir_fd, const char *dir, const struct init_owner *o, bool closed, struct why *why)
+enum rc init_mend(int dir_fd, const char *dir, const struct init_owner *o, struct why *why)
 {
 	enum rc first = RC_OK;
 
 	for (size_t i = 0; i < STORE_NODES; i++) {
-		enum rc rc = mend_node(dir_fd, dir, &store_nodes[i], o, closed, why);
+		enum rc rc = mend_node(dir_fd, dir, &store_nodes[i], o, why);
 
 		if (first == RC_OK)
 			first = rc;

@@ -1,8 +1,9 @@
 /* init.c -- making a data directory, and mending one: every file with its mode and owner, nothing else changed.
  *
  * It may run as root over files that a taken-over worker could write. So nothing below the directory is followed
- * through a link, and the ledger is closed to its group while LMDB opens it by name. admin.state is written last: where
- * it is there, the environments were finished and are not opened again. */
+ * through a link, and owners and modes come first: the ledger's folder, which was its group's to write once, is closed
+ * before LMDB opens by name what is in it. admin.state is written last: where it is there, the environments were
+ * finished and are not opened again. */
 #include "store/store-private.h"
 
 #include "base/file.h"
@@ -187,7 +188,7 @@ static enum rc make_all(struct init *in)
 	in->finished = faccessat(AT_FDCWD, in->paths.admin_state, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
 	if ((rc = make_dir(in, in->paths.vault)) != RC_OK ||
 	    (rc = make_dir(in, in->paths.ledger)) != RC_OK ||
-	    (rc = init_mend(in->dir, in->paths.dir, &in->owner, true, in->why)) != RC_OK ||
+	    (rc = init_mend(in->dir, in->paths.dir, &in->owner, in->why)) != RC_OK ||
 	    (rc = make_keys(in)) != RC_OK ||
 	    (rc = make_files(in)) != RC_OK)
 		return rc;
@@ -249,8 +250,8 @@ enum rc store_init(const char *dir, const char *group, bool *ret_created, struct
 	    (rc = open_dir(&in)) != RC_OK)
 		goto out;
 	rc = make_all(&in);
-	/* Also after a failure: the ledger was closed to its group. The first sentence stands. */
-	if (init_mend(in.dir, in.paths.dir, &in.owner, false, why) != RC_OK && rc == RC_OK)
+	/* What was made since, also after a failure. The first sentence stands. */
+	if (init_mend(in.dir, in.paths.dir, &in.owner, why) != RC_OK && rc == RC_OK)
 		rc = RC_IO;
 	if (rc == RC_OK && ret_created)
 		*ret_created = in.created;

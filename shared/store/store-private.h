@@ -116,8 +116,8 @@ enum rc init_find_owner(const char *dir, const char *group, struct init_owner *r
 enum rc init_keep_owner(int dir_fd, bool ours, struct init_owner *owner);
 /* RC_REFUSED: holds files, and none of them ours. */
 enum rc init_look(const char *dir, bool *ret_ours, struct why *why);
-/* Gives everything that is there its owner and mode; closed: the ledger's directory without its group's write. */
-enum rc init_mend(int dir_fd, const char *dir, const struct init_owner *o, bool closed, struct why *why);
+/* Gives everything that is there its owner and mode. */
+enum rc init_mend(int dir_fd, const char *dir, const struct init_owner *o, struct why *why);
 
 /* copy.c: what was made or renamed in it is durable. */
 enum rc dir_sync(const char *dir, struct why *why);

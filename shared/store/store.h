@@ -76,7 +76,6 @@ void    store_paths_done(struct store_paths *p);
 struct store_node {
 	const char *name;
 	mode_t type, mode;
-	mode_t closed_mode;            /* while init works in it */
 };
 #define STORE_NODES 10
 extern const struct store_node store_nodes[STORE_NODES];

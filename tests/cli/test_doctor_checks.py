@@ -80,8 +80,10 @@ MODES = [        # file, a mode beyond the table, what that is, and why
     ("vault/data.mdb", 0o642, WRONG, "every user of this machine may write"),
     ("vault/data.mdb", 0o600, WARNING, "cannot use it"),
     ("vault/lock.mdb", 0o640, WARNING, "cannot use it"),
-    ("ledger", 0o2771, WRONG, "every user of this machine may enter"),
-    ("ledger", 0o770, WARNING, "cannot use it"),
+    ("ledger", 0o751, WRONG, "every user of this machine may enter"),
+    ("ledger", 0o770, WRONG, "its group may write it"),
+    ("ledger", 0o2770, WRONG, "its group may write it"),
+    ("ledger", 0o700, WARNING, "cannot use it"),
     ("ledger/data.mdb", 0o664, WRONG, "every user of this machine may read"),
     ("ledger/data.mdb", 0o4660, WARNING, "bits that it should not have"),
     ("master.key", 0o644, WRONG, "every user of this machine may read"),
@@ -260,7 +262,7 @@ def test_a_small_disk_one_for_reading_only_and_one_without_inodes(data):
     ledger, aside = data.path / "ledger", data.home / "aside"
     ledger.rename(aside)
     ledger.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=2770,nr_inodes=20", "tmpfs", ledger], capture_output=True,
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0750,nr_inodes=20", "tmpfs", ledger], capture_output=True,
                              check=False)
     try:
         if mounted.returncode != 0:

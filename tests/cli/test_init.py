@@ -14,7 +14,7 @@ def mode(path):
 
 
 def test_files_have_their_modes_and_get_them_back(data):
-    modes = {"": 0o750, "vault": 0o750, "vault/data.mdb": 0o640, "vault/lock.mdb": 0o660, "ledger": 0o2770,
+    modes = {"": 0o750, "vault": 0o750, "vault/data.mdb": 0o640, "vault/lock.mdb": 0o660, "ledger": 0o750,
              "ledger/data.mdb": 0o660, "ledger/lock.mdb": 0o660, "master.key": 0o640, "admin.key": 0o600, "admin.state": 0o600}
     for name in modes:
         assert mode(data.path / name) == modes[name], name

@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from lib.datadir import postern
-from lib.programs import environment, program
+from lib.programs import environment, program, wait_until
 from lib.terminal import Console
+from lib.webserver import reachable
+from lib.worker import listening
 
 OWNER = "www-data"
 
@@ -64,6 +66,37 @@ def test_an_owner_without_an_account_is_taken_all_the_same(home):
         assert postern(*words, "--data", home / "data").code == 0, words
     assert owners(home) == {(nobody_knows, nobody_knows)}
     assert os.stat(home / "private" / "copy").st_uid == nobody_knows
+
+
+@pytest.mark.parametrize("mode", [0o750, 0o2770], ids=["as made", "as it was once"])
+def test_attack_a_worker_cannot_put_a_link_where_an_admin_opens_the_ledger(home, mode):
+    """LMDB follows links: one from ledger/lock.mdb to the vault, between two looks, made a lock file of the vault."""
+    (home / "data/ledger").chmod(mode)
+    postern("init", "--data", home / "data")
+    rights = {"user": "nobody", "group": pwd.getpwnam(OWNER).pw_gid, "extra_groups": []}
+    script = """import os, sys
+os.chdir(sys.argv[1])
+open("lock.mdb", "r+b").close()
+for what in (lambda: os.rename("lock.mdb", "aside"), lambda: os.unlink("data.mdb"), lambda: os.symlink("../vault/data.mdb", "x")):
+    try:
+        what()
+        sys.exit("done")
+    except PermissionError:
+        pass
+"""
+    done = subprocess.run(["/usr/bin/python3", "-B", "-c", script, home / "data/ledger"], capture_output=True, check=False, **rights)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (home / "data/ledger").iterdir()) == ["data.mdb", "lock.mdb"]
+    # and it needs no more than that
+    os.chown(home, rights["group"], rights["group"])
+    home.chmod(0o775)
+    with subprocess.Popen([reachable(Path(program("postern-fcgi")), home, OWNER), "--data", home / "data", "--listen", home / "s"],
+                          stderr=subprocess.DEVNULL, env=environment(), **rights) as worker:
+        try:
+            wait_until(lambda: listening(home / "s") or worker.poll() is not None, "the worker to listen")
+            wait_until(lambda: "1 worker runs" in postern("doctor", "--data", home / "data").out, "its row in the ledger")
+        finally:
+            worker.terminate()
 
 
 def test_the_console_takes_the_owner(home):

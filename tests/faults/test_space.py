@@ -194,7 +194,7 @@ def small_ledger(data, notebook):
         pytest.skip("only root may mount a tmpfs")
     ledger.rename(aside)
     ledger.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=2770", "tmpfs", str(ledger)], capture_output=True, check=False)
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m,mode=0750", "tmpfs", str(ledger)], capture_output=True, check=False)
     try:
         if mounted.returncode != 0:
             pytest.skip(f"a tmpfs cannot be mounted here: {mounted.stderr.decode().strip()}")

@@ -18,7 +18,7 @@ from lib.terminal import Console
 NEWER = ("1000.1", "1000.2", "1000.3", "1000.4")
 MODES = {".": ("postern-admin", "postern", 0o750), "vault": ("postern-admin", "postern", 0o750),
          "vault/data.mdb": ("postern-admin", "postern", 0o640), "vault/lock.mdb": ("postern-admin", "postern", 0o660),
-         "ledger": ("postern-admin", "postern", 0o2770), "ledger/data.mdb": ("postern-admin", "postern", 0o660),
+         "ledger": ("postern-admin", "postern", 0o750), "ledger/data.mdb": ("postern-admin", "postern", 0o660),
          "ledger/lock.mdb": ("postern-admin", "postern", 0o660), "master.key": ("postern-admin", "postern", 0o640),
          "admin.key": ("postern-admin", "postern", 0o600), "admin.state": ("postern-admin", "postern", 0o600)}
 

@@ -14,7 +14,7 @@
 #include <cmocka.h>
 
 static const struct { const char *name; mode_t mode; } modes[] = {
-	{ ".", 0750 }, { "vault", 0750 }, { "vault/data.mdb", 0640 }, { "vault/lock.mdb", 0660 }, { "ledger", 02770 },
+	{ ".", 0750 }, { "vault", 0750 }, { "vault/data.mdb", 0640 }, { "vault/lock.mdb", 0660 }, { "ledger", 0750 },
 	{ "ledger/data.mdb", 0660 }, { "ledger/lock.mdb", 0660 }, { "master.key", 0640 }, { "admin.key", 0600 },
 	{ "admin.state", 0600 },
 };
@@ -151,7 +151,7 @@ static void a_missing_master_key_is_not_replaced_by_one_that_opens_nothing(void 
 	assert_int_equal(unlink(tmpdir_path(*state, "master.key")), 0);
 	assert_int_equal(init(*state, NULL), RC_REFUSED);
 	assert_int_not_equal(access(tmpdir_path(*state, "master.key"), F_OK), 0);
-	assert_int_equal(mode_of(*state, "ledger"), 02770);
+	assert_int_equal(mode_of(*state, "ledger"), 0750);
 }
 
 static void a_vanished_vault_is_not_begun_anew(void **state)
