@@ -5,7 +5,7 @@ import pytest
 
 from lib.datadir import DataDir
 from lib.programs import SANITIZED
-from lib.shipped import nginx_guard
+from lib.shipped import apache_guard, lighttpd_guard, nginx_guard
 from lib.shop import ALEX
 from lib.tokens import bearer
 from lib.webserver import ACCOUNT, give
@@ -79,3 +79,66 @@ def test_attack_nginx_rewrites_do_not_take_the_guards_question_elsewhere(data):
                                       ("/unset/page.txt", [good], 500), ("/.postern-guard", [good], 404)):
             answer = http.send("GET", path, headers)
             assert answer.status == status and b"order" not in answer.body, (path, headers, str(answer))
+
+APACHE = """
+ErrorDocument 401 /sorry.txt
+ErrorDocument 500 /sorry.txt
+ErrorDocument 503 /sorry.txt
+RewriteEngine On
+RewriteRule ^/short$ /orders/page.txt [PT]
+Use PosternGuard /orders shop
+Use PosternGuardOrAnonymous /open shop
+<Location "/unset">
+    FcgidAccessChecker "${POSTERN_PROGRAM}"
+    FcgidAccessCheckerAuthoritative On
+    CGIPassAuth On
+</Location>
+<Location "/open/to-orders">
+    ErrorDocument 404 /orders/page.txt
+</Location>
+<Location "/nothing">
+    ErrorDocument 404 /orders/page.txt
+</Location>
+"""
+LIGHTTPD = """
+$HTTP["url"] =~ "^/nothing" { server.error-handler-404 = "/orders/page.txt" }
+$HTTP["url"] =~ "^/orders(/|$)" {
+    setenv.set-environment = ( "POSTERN_SITE" => "shop" )
+    fastcgi.server += var.postern_guard
+}
+$HTTP["url"] =~ "^/open(/|$)" {
+    setenv.set-environment = ( "POSTERN_SITE" => "shop", "POSTERN_ANONYMOUS" => "allow" )
+    fastcgi.server += var.postern_guard
+}
+$HTTP["url"] =~ "^/unset(/|$)" { fastcgi.server += var.postern_guard }
+url.rewrite-once = ( "^/short$" => "/orders/page.txt" )
+"""
+
+
+def asked(http, good):
+    bad = ("Authorization", "Bearer x")
+    assert http.send("GET", PAGE, [good]).body == b"order a-1\n"
+    for path, headers in (("/nothing", []), ("/nothing", [bad]), (PAGE, []), (PAGE, [bad]), ("/unset/page.txt", [good]), ("/short", []), ("/short", [bad]),
+                          ("/open/to-orders", []), ("/open/to-orders", [bad]), ("/nothing", []), ("/nothing", [bad])):
+        answer = http.send("GET", path, headers)
+        assert b"order" not in answer.body and answer.status in (401, 403, 404, 500), (path, headers, str(answer))
+
+
+def test_attack_apache_error_pages_and_rewrites_are_no_way_in(data):
+    with apache_guard(data, None, APACHE, ("rewrite",), pages=texts(data)) as server:
+        asked(server.client(prefix=""), bearer(data.sites["shop"].token(email=ALEX)))
+
+
+def test_attack_lighttpd_error_pages_and_rewrites_are_no_way_in(data):
+    with ExitStack() as stack:
+        worker = stack.enter_context(Worker(data, "--audit-budget", "0", peer=None, account=ACCOUNT))
+        server = stack.enter_context(lighttpd_guard(data, worker.socket, LIGHTTPD, ("mod_rewrite", "mod_setenv"), pages=texts(data)))
+        asked(server.client(prefix=""), bearer(data.sites["shop"].token(email=ALEX)))
+
+
+def test_attack_lighttpd_without_a_worker_lets_nobody_pass(data):
+    with lighttpd_guard(data, data.home / "nobody.sock", LIGHTTPD, ("mod_rewrite", "mod_setenv"), pages=texts(data)) as server:
+        for headers in ([], [("Authorization", "Bearer x")], [bearer(data.sites["shop"].token(email=ALEX))]):
+            for path in (PAGE, "/open/to-orders", "/short", PAGE):
+                answer = server.client(prefix="").send("GET", path, headers)
+                assert b"order" not in answer.body and answer.status in (404, 500, 503), (path, headers, str(answer))
