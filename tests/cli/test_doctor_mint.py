@@ -1,6 +1,5 @@
 """postern doctor --mint: a sound token endpoint is told apart from those that sign for anybody; no token is ever shown."""
 import json
-import os
 import re
 import time
 import urllib.parse
@@ -370,13 +369,9 @@ def test_a_file_that_cannot_be_read(tmp_path, make, says):
 def test_a_session_is_not_sent_in_clear_over_a_network():
     """Nor a token asked for in silence: http to another machine is a warning, and the session stays here."""
     with Standin(sound) as s:
-        port = s.url.rsplit(":", 1)[1]
-        host = os.uname().nodename
-        url = f"http://{host}:{port}/"
+        url = s.url.replace("127.0.0.1", "shop.localhost") + "/"       # which libcurl finds here, and doctor cannot know
         ran = postern("doctor", "--mint", url, "--json", "--header-file", "-", stdin=f"Cookie: {COOKIE}\n",
                       env={"POSTERN_DATA": "/nonexistent"})
         rows = Found(ran).rows
-        if "mint_answers" in rows:
-            pytest.skip("this machine's name is no address of its own")
         assert rows["mint_transport"]["state"] == "warning" and "not sent" in rows["mint_other_email"]["says"]
         assert not [a for a in s.asked if a.header("Cookie")]

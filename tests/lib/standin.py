@@ -130,8 +130,12 @@ class Middleman(Standin):
         super().__init__(pass_on)
 
 
+taken = []
+
+
 def closed_port():
-    """A port of 127.0.0.1 where nobody listens."""
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
+    """A port of 127.0.0.1 where nobody listens, nor will: it is held until the tests end."""
+    s = socket.socket()
+    s.bind(("127.0.0.1", 0))
+    taken.append(s)
+    return s.getsockname()[1]

@@ -121,7 +121,7 @@ class WebServer:
         if self.process.poll() is None:
             self.process.send_signal(self.stop_signal)
             try:
-                self.process.wait(5)
+                self.process.wait(20)           # Apache ends what it spawned, one step of patience after the other
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -194,7 +194,8 @@ def test_the_socket_starts_the_worker(here):
             assert "on the socket handed over" not in (data.home / "log").read_text()
             with Connection(path) as c:
                 check_verified(c.ask(environ("GET", IDENTITY, token=site.token())))
-            wait_until(lambda: "on the socket handed over" in (data.home / "log").read_text(), "the worker to say so")
+            # its threads serve before it says so
+            wait_until(lambda: "on the socket handed over" in (data.home / "log").read_text(), "the worker's line")
             process.terminate()
             assert process.wait(10) == 0 and path.exists()          # the socket is not the worker's to remove
         finally:

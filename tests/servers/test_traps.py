@@ -325,7 +325,7 @@ def test_without_a_worker_there_is_no_answer_and_with_the_next_there_is_one(ship
                 assert answer.status in (502, 503) and b"identity" not in answer.body and answer.request_id is None, str(answer)
         with Worker(served.data, peer=None, account=ACCOUNT, socket=path):
             if served.server.program == "lighttpd":         # it looks once a second whether a backend is there again
-                wait_until(lambda: served.http.send("GET", IDENTITY, [bearer(token)]).status == 200, "lighttpd to look", 3)
+                wait_until(lambda: served.http.send("GET", IDENTITY, [bearer(token)]).status == 200, "lighttpd to look")
             answers = [served.http.identity("shop", token) for _ in range(5)]
             assert {a.json["identity"]["status"] for a in answers} == {"verified"}
             served.server.stop()
@@ -336,8 +336,7 @@ def test_a_worker_that_crashed_is_started_again(shipped):
     with Served(shipped, prepare=prepare) as served:
         token = served.data.sites["shop"].token()
         served.http.identity("shop", token)
-        workers = served.data.ask("doctor", "--json").json["workers"]
-        assert workers
+        workers = wait_until(lambda: served.data.ask("doctor", "--json").json["workers"], "its row")
         for worker in workers:
             os.kill(worker["pid"], signal.SIGKILL)
 
