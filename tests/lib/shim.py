@@ -19,14 +19,15 @@ SYNCED, UNSYNCED, UNSAID = 1, 2, 3
 
 
 class Shim:
-    def __init__(self, data, name):
-        path = data.home / f"shim-{name}.page"
+    def __init__(self, data, *names):
+        path = data.home / f"shim-{'-'.join(names)}.page"
         path.write_bytes(bytes(8 * len(SLOTS)))
-        library = BUILD / f"tests/faults/shim-{name}.so"
-        assert library.exists(), f"{library} is missing: run make shims"
+        libraries = [BUILD / f"tests/faults/shim-{name}.so" for name in names]
+        for library in libraries:
+            assert library.exists(), f"{library} is missing: run make shims"
         with open(path, "r+b") as f:
             self.page = mmap.mmap(f.fileno(), 8 * len(SLOTS))
-        self.env = {"LD_PRELOAD": " ".join([*sanitizer(), str(library)]), "POSTERN_SHIM": str(path)}
+        self.env = {"LD_PRELOAD": " ".join([*sanitizer(), *map(str, libraries)]), "POSTERN_SHIM": str(path)}
 
     def __getitem__(self, name):
         return struct.unpack_from("=q", self.page, 8 * SLOTS.index(name))[0]
