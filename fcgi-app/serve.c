@@ -153,10 +153,11 @@ static enum next answer(struct worker *w, struct peer *p)
 {
 	struct call *c = p->call;
 	bool head = exchange_request(c->exchange)->head;
-	enum reply_result result = reply_write(&c->in, p->fd, exchange_answer(c->exchange), head, &p->spool);
+	enum reply_result result;
 
 	if (exchange_answer(c->exchange)->code == REASON_SITE_NOT_SET)
 		say_site_not_set();
+	result = reply_write(&c->in, p->fd, exchange_answer(c->exchange), head, &p->spool);
 	p->keep = c->in.keep;
 	p->call = NULL;
 	call_give(w, c);
