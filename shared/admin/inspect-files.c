@@ -262,16 +262,34 @@ static bool is_leftover(struct inspection *i, const char *name)
 	return true;
 }
 
-/* *ret: what was said. */
+/* NULL: it cannot be opened; that it is missing, inspect_files() says. */
+static DIR *folder_open(struct inspection *i, const char *folder)
+{
+	char *path = NULL;
+	DIR *d;
+
+	if (asprintf(&path, "%s/%s", i->dir, folder) < 0) {
+		i->out->failed = true;
+		return NULL;
+	}
+	d = opendir(path);
+	if (!d && errno != ENOENT && errno != ENOTDIR)
+		look_say(i, FINDING_SKIPPED, NULL, "what lies in %s cannot be looked at: %s", path, strerror(errno));
+	free(path);
+	return d;
+}
+
+/* How many were said; what cannot be opened counts as one. */
 static size_t folder_look(struct inspection *i, const char *folder)
 {
 	struct names unknown = { 0 };
 	size_t said = 0;
-	char *path = NULL;
 	struct dirent *e;
-	DIR *d = asprintf(&path, "%s/%s", i->dir, folder) < 0 ? NULL : opendir(path);
+	DIR *d = folder_open(i, folder);
 
-	while (d && (e = readdir(d))) {      /* cppcheck-suppress readdirCalled -- readdir_r is no longer to be used */
+	if (!d)
+		return 1;
+	while ((e = readdir(d))) {           /* cppcheck-suppress readdirCalled -- readdir_r is no longer to be used */
 		if (is_known(folder, e->d_name))
 			continue;
 		if (*folder || !is_leftover(i, e->d_name))
@@ -280,9 +298,7 @@ static size_t folder_look(struct inspection *i, const char *folder)
 	}
 	unknown_say(i, folder, &unknown);
 	names_done(&unknown);
-	if (d)
-		closedir(d);
-	free(path);
+	closedir(d);
 	return said;
 }
 

@@ -248,11 +248,21 @@ def test_data_of_an_older_and_of_a_newer_schema(data):
 def test_who_may_not_look_is_told_so_with_exit_3(data):
     os.chmod(data.home, 0o755)
     programs = shutil.copytree(BUILD, data.home / "bin", ignore=lambda folder, names: [n for n in names if n != "postern"])
-    done = subprocess.run([programs / "postern", "doctor", "--json", "--data", data.path], capture_output=True, check=False,
-                          user=NOBODY, group=NOBODY, extra_groups=[], env=environment())
-    found = {c["check"]: c for c in json.loads(done.stdout)["checks"]}
-    assert done.returncode == 3 and found["data_directory"]["state"] == SKIPPED and "sudo" in found["data_directory"]["mend"]
-    assert not any(c["state"] == WRONG for c in found.values())
+
+    def ask():
+        done = subprocess.run([programs / "postern", "doctor", "--json", "--data", data.path], capture_output=True, check=False,
+                              user=NOBODY, group=NOBODY, extra_groups=[], env=environment())
+        return done.returncode, json.loads(done.stdout)["checks"]
+    code, found = ask()
+    (directory,) = (c for c in found if c["check"] == "data_directory")
+    assert code == 3 and directory["state"] == SKIPPED and "sudo" in directory["mend"]
+    assert not any(c["state"] == WRONG for c in found)
+    data.path.chmod(0o755)                # now the directory, but not what lies in its folders
+    _, found = ask()
+    data.path.chmod(0o750)
+    left = [c for c in found if c["check"] == "leftovers"]
+    assert [c["state"] for c in left] == [SKIPPED, SKIPPED]
+    assert all(c["says"].startswith(f"what lies in {data.path}/{name} cannot") for c, name in zip(left, ("vault", "ledger")))
 
 
 # ---- disk and clock ----
