@@ -8,6 +8,7 @@ import pytest
 
 from lib import tokens
 from lib.datadir import DataDir, postern
+from lib.findings import Found
 from lib.standin import Reply, Standin, closed_port
 
 SECRET = "an-endpoint-s-own-secret-of-more-than-32-bytes"
@@ -15,22 +16,6 @@ PROBE = "doctor-probe@example.com"
 COOKIE = "sid=5f3a-the-session-of-alex"
 STORE = ("Cache-Control", "no-store")
 ALL = {"mint_transport", "mint_without_session", "mint_other_email", "mint_algorithm", "mint_lifetime", "mint_cache", "mint_cors"}
-
-
-class Found:
-    def __init__(self, ran):
-        self.ran = ran
-        self.rows = {row["check"]: row for row in ran.json["checks"]}
-
-    def states(self, *states):
-        return {check for check, row in self.rows.items() if row["state"] in states}
-
-    @property
-    def bad(self):
-        return self.states("wrong", "warning")
-
-    def __getitem__(self, check):
-        return self.rows[check]
 
 
 def asked_email(asked):

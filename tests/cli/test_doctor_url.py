@@ -11,6 +11,7 @@ import pytest
 from lib import tokens
 from lib.client import Client
 from lib.datadir import DataDir, postern
+from lib.findings import Found
 from lib.lighttpd import PREFIX, Lighttpd
 from lib.programs import tool
 from lib.standin import Middleman, Reply, Standin, closed_port
@@ -22,24 +23,6 @@ TOKEN = "09a76b39"              # by which the log knows the token that doctor s
 CHECKS = {"url_answers", "url_transport", "url_clock", "url_head", "url_error_pages", "url_metrics", "url_site", "url_authorization",
           "url_two_tokens", "url_identity_headers", "url_body", "url_body_chunked", "url_body_limit", "url_paths", "url_cors",
           "url_cache"}
-
-
-class Found:
-    """What doctor found, by check."""
-
-    def __init__(self, ran):
-        self.ran = ran
-        self.rows = {row["check"]: row for row in ran.json["checks"]}
-
-    def states(self, *states):
-        return {check for check, row in self.rows.items() if row["state"] in states}
-
-    @property
-    def bad(self):
-        return self.states("wrong", "warning")
-
-    def __getitem__(self, check):
-        return self.rows[check]
 
 
 def doctor(url, *options, data=None, env=None):
