@@ -459,6 +459,7 @@ def test_a_worker_that_owns_the_data_is_a_warning(data):
         assert state == WARNING and "who owns the data directory" in says
 
 
+@root_only
 def test_a_worker_whose_program_was_replaced(data):
     with worker_as(data, os.geteuid(), os.getegid(), data.home / "run") as process:
         assert checks(data, "worker_program") == []
