@@ -1,6 +1,7 @@
 /* inspect-fcgi.c -- one FastCGI request by hand: is the worker behind this socket well? What it answers is outside
  * text. */
 #include "admin/inspect-private.h"
+#include "base/clock.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -84,16 +85,20 @@ static enum rc dial(const char *path, int *ret_fd)
 	return rc_of(e);
 }
 
-/* A worker that does not take us for its web server closes. */
+/* A worker that does not take us for its web server closes. What drips is not waited for byte by byte. */
 static enum rc exchange(int fd, const struct buf *request, struct buf *answer)
 {
 	char piece[2048];
+	uint64_t end_ms = clock_mono_ms() + WAIT_S * 1000;
 	ssize_t n = send(fd, request->data, request->size, MSG_NOSIGNAL);
 
 	if (n != (ssize_t)request->size)
 		return n < 0 ? rc_of(errno) : RC_BUSY;
-	while ((n = recv(fd, piece, sizeof(piece), 0)) > 0 && answer->size < ANSWER_MAX)
+	while ((n = recv(fd, piece, sizeof(piece), 0)) > 0 && answer->size < ANSWER_MAX) {
 		buf_add(answer, piece, (size_t)n);
+		if (clock_mono_ms() > end_ms)
+			return RC_BUSY;
+	}
 	if (n < 0)
 		return rc_of(errno);
 	if (answer->failed)

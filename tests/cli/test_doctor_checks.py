@@ -408,6 +408,31 @@ def test_a_socket_that_never_answers_is_not_waited_for(data):
         assert state == WRONG and "no answer came" in says
 
 
+@pytest.mark.slow
+def test_attack_a_socket_that_answers_a_byte_at_a_time(data):
+    path, over = data.home / "s", threading.Event()
+
+    def drip(listener):
+        with listener.accept()[0] as peer:
+            try:
+                while not over.wait(0.2):
+                    peer.sendall(b"\x01")
+            except OSError:
+                pass
+    with socket.socket(socket.AF_UNIX) as s:
+        s.bind(str(path))
+        path.chmod(0o660)
+        s.listen()
+        thread = threading.Thread(target=drip, args=(s,))
+        thread.start()
+        try:
+            state, says, _ = check(data, "socket", "--socket", path)
+        finally:
+            over.set()
+            thread.join()
+    assert state == WRONG and "no answer came" in says
+
+
 # ---- workers ----
 
 def end(process):
