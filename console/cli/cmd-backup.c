@@ -15,6 +15,7 @@ static int make_dir(const struct call *c, const char *to, int *ret_fd)
 {
 	struct stat data;
 	enum rc rc = RC_OK;
+	int e;
 
 	*ret_fd = -1;
 	if (geteuid() != 0 || stat(admin_data_dir(c->args.text[OPT_DATA]), &data) != 0 || data.st_uid == 0)
@@ -26,7 +27,8 @@ static int make_dir(const struct call *c, const char *to, int *ret_fd)
 		rc = RC_IO;
 	if (rc == RC_OK)
 		return EXIT_YES;
-	talk("%s: %s", to, rc_text(rc));
+	e = errno;
+	talk("%s: %s%s", to, rc == RC_EXISTS ? rc_text(rc) : strerror(e), e == ENOENT ? ": make the directory that it is to be in" : "");
 	return rc == RC_EXISTS ? EXIT_USAGE : EXIT_UNSURE;
 }
 

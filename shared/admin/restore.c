@@ -3,7 +3,10 @@
 #include "admin/log-private.h"
 #include "base/clock.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define KEYS_NAMED 256                 /* in the record */
 
@@ -20,13 +23,31 @@ struct work {
 
 /* ---- the backup ---- */
 
+/* Of what is not there store_open() would say: run postern init. */
+static enum rc check_there(const char *from, struct why *why)
+{
+	char *path;
+	enum rc rc = RC_OK;
+
+	if (asprintf(&path, "%s/vault/data.mdb", from) < 0)
+		return RC_NOMEM;
+	if (access(path, F_OK) != 0) {
+		rc = errno == ENOENT || errno == ENOTDIR ? RC_NOT_FOUND : RC_IO;
+		why_set(why, "%s is no backup that can be read: %s: %s", from, path, strerror(errno));
+	}
+	free(path);
+	return rc;
+}
+
 /* As whoever called; a backup need not be the data owner's. */
 static enum rc open_backup(const struct store_paths *data, const char *from, struct store **ret, struct why *why)
 {
 	struct store_options o = { .dir = from, .master_key = data->master_key, .mode = STORE_READ,
 	                           .older = true };
 
-	return store_open(&o, ret, why);
+	enum rc rc = check_there(from, why);
+
+	return rc == RC_OK ? store_open(&o, ret, why) : rc;
 }
 
 static enum rc open_copy(const struct store_paths *data, const char *dir, struct work *w, struct why *why)

@@ -103,9 +103,17 @@ def test_backups_made_under_load_verify_and_hold_no_key(data):
 def test_a_backup_is_a_new_directory(data):
     data.file("there", "precious")
     data.run("backup", data.home / "there", expect=2)
-    data.run("backup", data.home / "none" / "backup", expect=3)
+    ran = data.run("backup", data.home / "none" / "backup", expect=3)
+    assert f"{data.home}/none/backup: No such file" in ran.err
     data.run("backup", data.home, expect=2)
     assert (data.home / "there").read_text(encoding="utf-8") == "precious"
+
+
+def test_what_is_no_backup_is_not_restored(data):
+    (data.home / "empty").mkdir()
+    for name in ("none", "empty"):
+        ran = data.run("restore", data.home / name, "--accept-all-keys", "--yes", expect=3)
+        assert f"{data.home}/{name} is no backup" in ran.err and "postern init" not in ran.err
 
 
 def test_a_backup_of_a_log_that_was_altered_says_so(data):
