@@ -9,6 +9,7 @@
 #include <sys/statvfs.h>
 #include <sys/timex.h>
 #include <errno.h>
+#include <unistd.h>
 
 #define MIB ((uint64_t)1 << 20)
 #define FREE_WRONG (64 * MIB)
@@ -122,6 +123,26 @@ void inspect_disk(struct inspection *i)
 
 /* ---- the clock ---- */
 
+/* The mark that systemd sets: in a container the clock is the host's, and what would keep it right does not start. */
+static bool in_container(void)
+{
+	return access("/run/systemd/container", F_OK) == 0;
+}
+
+static void clock_unsynchronised(struct inspection *i, const char *now)
+{
+	if (in_container())
+		look_say(i, FINDING_SKIPPED, NULL,
+		         "the clock says %s; it is the host's, not this container's: the kernel calls it unsynchronised, so "
+		         "look there (timedatectl)",
+		         now);
+	else
+		look_say(i, FINDING_WARNING, "Run: sudo apt install systemd-timesyncd && sudo timedatectl set-ntp true",
+		         "the clock says %s, but nothing keeps it right: the kernel calls it unsynchronised, and "
+		         "tokens live by it",
+		         now);
+}
+
 void inspect_clock(struct inspection *i)
 {
 	char now[CLOCK_TEXT_MAX];
@@ -136,10 +157,7 @@ void inspect_clock(struct inspection *i)
 		look_say(i, FINDING_SKIPPED, NULL, "the clock says %s; whether it is synchronised cannot be told here",
 		         now);
 	else if (state == TIME_ERROR || (t.status & STA_UNSYNC))
-		look_say(i, FINDING_WARNING, "Run: sudo apt install systemd-timesyncd && sudo timedatectl set-ntp true",
-		         "the clock says %s, but nothing keeps it right: the kernel calls it unsynchronised, and "
-		         "tokens live by it",
-		         now);
+		clock_unsynchronised(i, now);
 	else
 		look_say(i, FINDING_OK, NULL, "the clock says %s and is synchronised", now);
 }

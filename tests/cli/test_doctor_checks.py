@@ -10,6 +10,7 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -313,7 +314,8 @@ def test_too_little_address_space(data):
 
 def test_the_clock(data):
     shim = Shim(data, "clock")
-    for told, state, words in ((SYNCED, OK, "is synchronised"), (UNSYNCED, WARNING, "unsynchronised"),
+    contained = Path("/run/systemd/container").exists()            # the clock is the host's then: nothing to mend here
+    for told, state, words in ((SYNCED, OK, "is synchronised"), (UNSYNCED, SKIPPED if contained else WARNING, "unsynchronised"),
                                (UNSAID, SKIPPED, "cannot be told")):
         shim["clock_sync"] = told
         found, says, mend = check(data, "clock", env=shim.env)
