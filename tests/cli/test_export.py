@@ -20,6 +20,8 @@ from lib import audit
 from lib.programs import environment, program, wait_until
 from lib.rawdb import RawDb, Val
 
+pytestmark = pytest.mark.tree("sanitized")
+
 NOTHING = {"type": "object", "properties": {}, "additionalProperties": False}
 ACTIONS = {"actions": [
     {"name": "mine", "title": "Mine", "description": "Mine.", "access": "personal", "effect": "read",

@@ -11,6 +11,8 @@ import pytest
 from lib.ledger import HeldLedger
 from lib.programs import environment, program, wait_until
 
+pytestmark = pytest.mark.tree("sanitized")
+
 SECRET = re.compile(r"postern_sk_[0-9A-Za-z]{49}")
 
 

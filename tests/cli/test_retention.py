@@ -13,6 +13,8 @@ from lib.programs import environment, program
 from lib.rawdb import RawDb
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("sanitized")
+
 AHEAD = "2099-01-01T00:00:00Z"
 ALEX, JORDAN = "alex@example.com", "jordan@example.com"
 PHRASE = "a phrase that stands nowhere else"

@@ -7,6 +7,8 @@ import pytest
 from lib.programs import wait_until
 from lib.vault import damage_rows
 
+pytestmark = pytest.mark.tree("sanitized")
+
 
 def test_every_setting_is_kept_and_shown(data):
     data.run("site", "add", "acme", "--name", "Äcme", "--plan", "business", "--sign-in-url", "https://acme.example/in",

@@ -16,6 +16,8 @@ from lib.datadir import postern
 from lib.programs import ROOT, environment, program, wait_until
 from lib.rawdb import RawDb, Val
 
+pytestmark = pytest.mark.tree("sanitized")
+
 RECORDS = 700
 TILE = 256
 

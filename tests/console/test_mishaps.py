@@ -15,6 +15,8 @@ from lib.programs import SANITIZED, wait_until
 from lib.rawdb import RawDb, newest_txnid, set_newest_txnid
 from lib.terminal import WAIT_SECONDS, Console
 
+pytestmark = pytest.mark.tree("sanitized")
+
 SECRET = re.compile(r"postern_sk_[0-9A-Za-z]{49}")
 LEAVES = b"\x1b[?1049l"                # xterm's way back to the screen it had before
 MIB = 1 << 20

@@ -14,6 +14,8 @@ from lib.ringscreen import SECRET, RingScreen
 from lib.shim import Shim
 from lib.terminal import Console, Tmux, arguments
 
+pytestmark = pytest.mark.tree("plain")
+
 SHOWN_SECONDS = 120
 
 

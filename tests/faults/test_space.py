@@ -11,6 +11,8 @@ from lib.programs import wait_until
 from lib.shim import AS_THEY_ARE, NO_SPACE, NO_SPACE_SYNCED, SHORT, Shim
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("plain")
+
 BULK = 700              # documents of pages of their own: they make the ledger large against what LMDB keeps free in it
 
 

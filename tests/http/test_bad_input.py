@@ -7,6 +7,8 @@ import pytest
 from lib.fastcgi import ask
 from lib.shop import ACTIONS, Written, action, add_shop, documents, rows, schema
 
+pytestmark = pytest.mark.tree("sanitized")
+
 BODY_MAX = 65536
 NEVER = documents("notes", "create", set={"value": {"$input": "value"}})
 KEYWORDS = {            # name: (schema of `value`, good values, bad values)

@@ -12,6 +12,8 @@ from lib.programs import wait_until
 from lib.shop import ALEX, add_shop, rows
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("plain")
+
 IDENTITY = "/v1/sites/shop/identity"
 A, B, C = "203.0.113.7", "203.0.113.8", "198.51.100.9"
 

@@ -13,6 +13,8 @@ from lib.ledger import HeldLedger
 from lib.shop import ALEX, JORDAN, Written, add_shop, everything, raw_token, rows
 from lib.tokens import HEADER
 
+pytestmark = pytest.mark.tree("sanitized")
+
 ALWAYS = {"event", "id", "outcome", "seq", "time", "v"}
 OF_ACTION = ALWAYS | {"site", "remote", "status", "action", "effect"}
 OF_TOKEN = {"kid", "subject", "token"}
