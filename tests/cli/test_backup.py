@@ -305,9 +305,12 @@ def test_compact_and_restore_can_be_killed_anywhere(data):
         data.run("site", "set", notes.SITE, "--name", "new")
         data.run("audit", "checkpoint")
         command = compact if n % 3 == 0 else restore
-        cut += run_killed(random.uniform(0.3, 1.05) * longest[command], *command)
+        killed = run_killed(random.uniform(0.3, 1.05) * longest[command], *command)
         opens_or_says_how(data)
         name = site_name(data.path)
+        # A machine is busy at one time and not at another: the kills stay around the moment that counts.
+        longest[command] *= 1.1 if killed and name == "new" else 0.95
+        cut += killed
         assert name in (("new",) if command is compact else ("old", "new"))
         seen_old += name == "old"
         assert modes(data) == before
