@@ -221,8 +221,8 @@ def test_the_worker_is_shut_in(machine):
     assert re.search(r"^CapBnd:\s+0+$", status, re.M) and re.search(r"^NoNewPrivs:\s+1$", status, re.M)
     assert re.search(r"^Seccomp:\s+2$", status, re.M)
     inside = f"nsenter -t {pid} -m setpriv --reuid postern --regid postern --clear-groups"
-    machine.run(f"{inside} touch /var/lib/postern/ledger/x; rm /var/lib/postern/ledger/x")
-    for place in ("/var/lib/postern/vault", "/etc", "/usr", "/var/log"):
+    machine.run(f"{inside} sh -c ': >> /var/lib/postern/ledger/data.mdb'")
+    for place in ("/var/lib/postern/ledger", "/var/lib/postern/vault", "/etc", "/usr", "/var/log"):
         assert machine.run(f"{inside} touch {place}/x", check=False).code != 0, place
     assert machine.run("nsenter -t {0} -m sh -c 'touch /etc/x || touch /var/log/x'".format(pid), check=False).code != 0
     assert machine.run(f"readlink /proc/{pid}/ns/net").out != machine.run("readlink /proc/1/ns/net").out
