@@ -31,17 +31,6 @@ static enum rc verify(struct admin *a, const char *dir, struct verification *ret
 	return rc;
 }
 
-static uint64_t first_now(struct admin *a)
-{
-	struct txn *vault = txn_read(a->store, ENV_VAULT);
-	struct log_names names = { 0 };
-	uint64_t first = log_names_read(vault, &names) == RC_OK ? names.first : 0;
-
-	txn_abort(vault);
-	log_names_done(&names);
-	return first;
-}
-
 static enum rc copy(struct admin *a, const char *to, struct verification *ret, struct why *why)
 {
 	enum rc rc = RC_OK;
@@ -50,7 +39,7 @@ static enum rc copy(struct admin *a, const char *to, struct verification *ret, s
 		if ((rc = store_copy(a->store, to, true, why)) != RC_OK)
 			return rc;
 		if ((rc = verify(a, to, ret, why)) == RC_OK &&
-		    (ret->verdict == VERDICT_VERIFIED || first_now(a) == ret->first))
+		    (ret->verdict == VERDICT_VERIFIED || log_first_now(a->store) == ret->first))
 			return RC_OK;
 		store_copy_remove(to);
 		if (rc != RC_OK)

@@ -299,3 +299,14 @@ enum rc admin_log_name(struct admin *a, struct log_name *ret, struct why *why)
 		why_set(why, "the log's name cannot be found out: %s", rc_text(rc));
 	return rc;
 }
+
+uint64_t log_first_now(struct store *st)
+{
+	struct txn *vault = txn_read(st, ENV_VAULT);
+	struct log_names names = { 0 };
+	uint64_t first = log_names_read(vault, &names) == RC_OK ? names.first : 0;
+
+	txn_abort(vault);
+	log_names_done(&names);
+	return first;
+}

@@ -20,6 +20,8 @@ struct log_names {
 	uint64_t first;                /* the oldest record not pruned */
 };
 enum rc log_names_read(struct txn *vault, struct log_names *ret) MUST_CHECK;
+/* The oldest record not pruned by now, in a snapshot of its own; 0 also where that cannot be read. */
+uint64_t log_first_now(struct store *st);
 void    log_names_done(struct log_names *n);
 /* Makes name and key where there are none and this admin may: so that who only reads finds them. */
 void    log_name_ensure(struct admin *a);

@@ -137,17 +137,6 @@ static enum rc verify_once(struct admin *a, const struct verify_options *o, stru
 	return rc;
 }
 
-static uint64_t first_now(struct admin *a)
-{
-	struct txn *vault = txn_read(a->store, ENV_VAULT);
-	struct log_names names = { 0 };
-	uint64_t first = log_names_read(vault, &names) == RC_OK ? names.first : 0;
-
-	txn_abort(vault);
-	log_names_done(&names);
-	return first;
-}
-
 enum rc admin_verify(struct admin *a, const struct verify_options *o, struct verification *ret, struct why *why)
 {
 	enum rc rc = RC_OK;
@@ -155,7 +144,7 @@ enum rc admin_verify(struct admin *a, const struct verify_options *o, struct ver
 	for (int i = 0; i < TRIES; i++) {
 		rc = verify_once(a, o, ret, why);
 		/* what is missing may have been pruned a moment ago */
-		if (rc != RC_OK || ret->verdict == VERDICT_VERIFIED || first_now(a) == ret->first)
+		if (rc != RC_OK || ret->verdict == VERDICT_VERIFIED || log_first_now(a->store) == ret->first)
 			break;
 	}
 	return rc;
