@@ -19,6 +19,7 @@ import pytest
 from lib import audit
 from lib.programs import environment, program, wait_until
 from lib.rawdb import RawDb, Val
+from lib.rawlog import put_lines
 
 pytestmark = pytest.mark.tree("sanitized")
 
@@ -45,16 +46,6 @@ def acme(data):
 def checkpoint(data):
     """The log gets its name and a checkpoint of all there is."""
     return data.run("audit", "export", "--checkpoint").out
-
-
-def put_lines(data, lines):
-    """Rows of the log behind Postern's back, in one transaction."""
-    def work(txn, dbi):
-        for seq, line in lines.items():
-            k, v = Val.of(struct.pack(">Q", seq)), Val.of(line.encode())
-            db.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
-    with RawDb(data.path / "ledger") as db:
-        db.within("records", 0, work)
 
 
 def record(seq, **members):

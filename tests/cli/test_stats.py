@@ -1,18 +1,6 @@
 """postern audit stats."""
-import ctypes
-import struct
-
 from lib import audit
-from lib.rawdb import RawDb, Val
-
-
-def put_lines(data, lines):
-    def work(txn, dbi):
-        for seq, line in lines.items():
-            k, v = Val.of(struct.pack(">Q", seq)), Val.of(line.encode())
-            db.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
-    with RawDb(data.path / "ledger") as db:
-        db.within("records", 0, work)
+from lib.rawlog import put_lines
 
 
 def record(seq, **members):

@@ -1,7 +1,10 @@
 """Records at the end of the log behind Postern's back, with the leaves of its tree, as a worker that was taken over could write
 them: the log goes on after them."""
+import ctypes
 import hashlib
 import struct
+
+from lib.rawdb import RawDb, Val
 
 TILE = 256
 HASH = 32
@@ -53,3 +56,13 @@ def append(ledger, lines, first=None):
     ledger.put_all("records", [(struct.pack(">Q", seq), line) for seq, line in enumerate(lines, first)])
     ledger.put_all("tree", [(at, bytes(tile)) for at, tile in tiles.changed.items()])
     return first
+
+
+def put_lines(data, lines):
+    """Rows of the log, {seq: line}, without leaves, in one transaction."""
+    def work(txn, dbi):
+        for seq, line in lines.items():
+            k, v = Val.of(struct.pack(">Q", seq)), Val.of(line.encode())
+            db.call("mdb_put", txn, dbi, ctypes.byref(k), ctypes.byref(v), 0)
+    with RawDb(data.path / "ledger") as db:
+        db.within("records", 0, work)

@@ -58,6 +58,20 @@ def nginx_socket(data, socket, lines=""):
 
 # ---- as a guard ----
 
+# /orders/ is for verified visitors of the site shop, /open/ also for those without a token, /unset/ names no site.
+LIGHTTPD_PLACES = """
+$HTTP["url"] =~ "^/orders(/|$)" {
+    setenv.set-environment = ( "POSTERN_SITE" => "shop" )
+    fastcgi.server += var.postern_guard
+}
+$HTTP["url"] =~ "^/open(/|$)" {
+    setenv.set-environment = ( "POSTERN_SITE" => "shop", "POSTERN_ANONYMOUS" => "allow" )
+    fastcgi.server += var.postern_guard
+}
+$HTTP["url"] =~ "^/unset(/|$)" { fastcgi.server += var.postern_guard }
+"""
+
+
 def lighttpd_guard(data, socket, lines="", modules=("mod_setenv",), **how):
     path = include("lighttpd", "guard.conf", data.home)
     return LighttpdWith(data.home, f'include "{path}"\n{lines}', modules, env={"POSTERN_SOCKET": socket}, name=ACCOUNT, **how)

@@ -12,7 +12,7 @@ import pytest
 
 from lib.datadir import DataDir
 from lib.programs import SANITIZED, environment, tool, wait_until
-from lib.shipped import apache_guard, lighttpd_guard, nginx_guard
+from lib.shipped import LIGHTTPD_PLACES, apache_guard, lighttpd_guard, nginx_guard
 from lib.shop import ALEX, JORDAN
 from lib.tokens import bearer
 from lib.webserver import ACCOUNT, as_user, give
@@ -38,16 +38,7 @@ def pages(data):
 @contextmanager
 def lighttpd(data, stack, application='cgi.assign = ( ".cgi" => "" )', modules=("mod_cgi",)):
     worker = stack.enter_context(Worker(data, "--audit-budget", "0", peer=None, account=ACCOUNT))
-    lines = application + """
-$HTTP["url"] =~ "^/orders(/|$)" {
-    setenv.set-environment = ( "POSTERN_SITE" => "shop" )
-    fastcgi.server += var.postern_guard
-}
-$HTTP["url"] =~ "^/open(/|$)" {
-    setenv.set-environment = ( "POSTERN_SITE" => "shop", "POSTERN_ANONYMOUS" => "allow" )
-    fastcgi.server += var.postern_guard
-}
-$HTTP["url"] =~ "^/unset(/|$)" { fastcgi.server += var.postern_guard }
+    lines = application + LIGHTTPD_PLACES + """
 index-file.names = ( "index.cgi" )
 """
     with lighttpd_guard(data, worker.socket, lines, ("mod_indexfile", "mod_setenv", *modules), pages=pages(data)) as server:

@@ -5,7 +5,7 @@ import pytest
 
 from lib.datadir import DataDir
 from lib.programs import SANITIZED
-from lib.shipped import apache_guard, lighttpd_guard, nginx_guard
+from lib.shipped import LIGHTTPD_PLACES, apache_guard, lighttpd_guard, nginx_guard
 from lib.shop import ALEX
 from lib.tokens import bearer
 from lib.webserver import ACCOUNT, give
@@ -100,17 +100,8 @@ Use PosternGuardOrAnonymous /open shop
     ErrorDocument 404 /orders/page.txt
 </Location>
 """
-LIGHTTPD = """
+LIGHTTPD = LIGHTTPD_PLACES + """
 $HTTP["url"] =~ "^/nothing" { server.error-handler-404 = "/orders/page.txt" }
-$HTTP["url"] =~ "^/orders(/|$)" {
-    setenv.set-environment = ( "POSTERN_SITE" => "shop" )
-    fastcgi.server += var.postern_guard
-}
-$HTTP["url"] =~ "^/open(/|$)" {
-    setenv.set-environment = ( "POSTERN_SITE" => "shop", "POSTERN_ANONYMOUS" => "allow" )
-    fastcgi.server += var.postern_guard
-}
-$HTTP["url"] =~ "^/unset(/|$)" { fastcgi.server += var.postern_guard }
 url.rewrite-once = ( "^/short$" => "/orders/page.txt" )
 """
 
