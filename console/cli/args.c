@@ -53,6 +53,11 @@ static bool list_add(struct arguments *a, enum opt o, const char *value)
 	return true;
 }
 
+static bool is_listed(enum opt o)
+{
+	return option_rows[o].type == OPT_LIST || option_rows[o].type == OPT_EITHER;
+}
+
 static bool take_value(struct arguments *a, enum opt o, const char *value)
 {
 	static const struct { bool (*parse)(const char *text, uint64_t *ret); const char *what; } types[] = {
@@ -63,12 +68,19 @@ static bool take_value(struct arguments *a, enum opt o, const char *value)
 	enum opt_type type = option_rows[o].type;
 
 	a->text[o] = value;
-	if (type == OPT_LIST)
+	if (is_listed(o))
 		return list_add(a, o, value);
 	if (type >= ARRAY_LEN(types) || !types[type].parse || types[type].parse(value, &a->number[o]))
 		return true;
 	talk("--%s: \"%s\" is not %s", option_rows[o].name, value, types[type].what);
 	return false;
+}
+
+static void mark(struct arguments *a, bool clear, enum opt o)
+{
+	uint64_t *const words[] = { clear ? &a->cleared : &a->given, clear ? &a->cleared_more : &a->more };
+
+	*words[o / 64] |= UINT64_C(1) << o % 64;
 }
 
 /* One "--name", "--name=value" or "--name value"; *at moves past what it took. */
@@ -87,17 +99,17 @@ static bool take_option(struct arguments *a, int argc, char *const *argv, int *a
 		talk("there is no option --%.*s", (int)name.size, (const char *)name.data);
 		return false;
 	}
-	if ((a->given | a->cleared) & BIT(o) && (clear || a->cleared & BIT(o) || option_rows[o].type != OPT_LIST)) {
+	if ((args_given(a, o) || args_cleared(a, o)) && (clear || args_cleared(a, o) || !is_listed(o))) {
 		talk("--%s is given twice", option_rows[o].name);
 		return false;
 	}
 	if (clear || option_rows[o].type == OPT_FLAG) {
-		*(clear ? &a->cleared : &a->given) |= BIT(o);
+		mark(a, clear, o);
 		if (equals)
 			talk("--%.*s takes no value", (int)name.size, text);
 		return !equals;
 	}
-	a->given |= BIT(o);
+	mark(a, false, o);
 	if (equals)
 		return take_value(a, o, equals + 1);
 	if (*at + 1 < argc)

@@ -17,7 +17,8 @@ enum { EXIT_YES, EXIT_NO, EXIT_USAGE, EXIT_UNSURE };
 
 /* ---- args.c: every option there is, once; a command says which it takes ---- */
 
-enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER };
+/* OPT_EITHER: a list where the command says so, else given once. */
+enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_EITHER, OPT_DURATION, OPT_TIME, OPT_NUMBER };
 
 /*	  enum			name			type	  value		help */
 #define OPTION_LIST(X) \
@@ -51,7 +52,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_DURATION, OPT_TIME, OPT_NUMBER
 	X(TTL,		"ttl",			DURATION, "T",		"how long it lives (default: 1h)") \
 	X(TOKEN_FILE,	"token-file",		TEXT,	  "F",		"the file of the visitor's token, or - for standard input") \
 	X(PARAMETERS,	"parameters",		TEXT,	  "JSON",	"the action's parameters, an object") \
-	X(SITE,		"site",			TEXT,	  "S",		"only records of this site; doctor: the site to ask for") \
+	X(SITE,		"site",			EITHER,	  "S",		"only records of this site; doctor: the site to ask for") \
 	X(AFTER,	"after",		NUMBER,	  "SEQ",	"only records after this one") \
 	X(SINCE,	"since",		TIME,	  "T",		"only from this time on: RFC 3339, a date, or -1h") \
 	X(UNTIL,	"until",		TIME,	  "T",		"only before this time") \
@@ -86,8 +87,10 @@ enum opt {
 #undef X
 	OPT_COUNT
 };
-_Static_assert(OPT_COUNT <= 64, "a set of options is one word");
+/* A set of options is two words. Each option's bit is in one of them, and the compiler warns of a shift where it is in the other. */
+_Static_assert(OPT_COUNT <= 128, "a set of options is two words");
 #define BIT(opt) (UINT64_C(1) << (opt))
+#define MORE(opt) (UINT64_C(1) << ((opt) - 64))
 #define OPTIONS_EVERYWHERE (BIT(OPT_DATA) | BIT(OPT_JSON) | BIT(OPT_HELP))
 
 struct option_row { const char *name; enum opt_type type; const char *value, *help; };
@@ -96,6 +99,7 @@ extern const struct option_row option_rows[OPT_COUNT];
 #define OPERANDS_MAX 8
 struct arguments {
 	uint64_t given, cleared;               /* sets of options; cleared: as --no-NAME */
+	uint64_t more, cleared_more;           /* their second words */
 	const char *text[OPT_COUNT];           /* as given; of a list the last */
 	uint64_t number[OPT_COUNT];            /* a duration in seconds, a time in microseconds, a number */
 	struct { enum opt opt; const char *value; } *listed;
@@ -108,9 +112,17 @@ bool number_parse(const char *text, uint64_t *ret);
 /* false: wrong usage, and stderr says what. */
 bool args_parse(struct arguments *a, int argc, char *const *argv);
 void args_done(struct arguments *a);
+static inline bool opt_in(uint64_t first, uint64_t more, enum opt o)
+{
+	return (o < 64 ? first >> o : more >> (o - 64)) & 1;
+}
 static inline bool args_given(const struct arguments *a, enum opt o)
 {
-	return a->given & BIT(o);
+	return opt_in(a->given, a->more, o);
+}
+static inline bool args_cleared(const struct arguments *a, enum opt o)
+{
+	return opt_in(a->cleared, a->cleared_more, o);
 }
 
 /* ---- main.c: one call ---- */
@@ -119,14 +131,27 @@ struct call;
 struct command {
 	const char *noun, *verb;       /* verb NULL: the noun alone is the command */
 	const char *operands;          /* "SITE [KID]": what help shows and what is counted */
-	uint64_t options;              /* besides those taken everywhere */
-	uint64_t required;             /* of these */
+	uint64_t options, more;        /* besides those taken everywhere; more: the second word */
+	uint64_t required, more_required;      /* of these */
+	uint64_t lists;                /* of OPT_EITHER, those that may come several times */
 	uint64_t clearable;            /* that may also come as --no-NAME */
 	int (*run)(struct call *c);
 	const char *summary;
 };
 extern const struct command commands[];
 extern const size_t command_count;
+static inline bool command_takes(const struct command *c, enum opt o)
+{
+	return opt_in(c->options | OPTIONS_EVERYWHERE, c->more, o);
+}
+static inline bool command_lists(const struct command *c, enum opt o)
+{
+	return option_rows[o].type == OPT_LIST || opt_in(c->lists, 0, o);
+}
+static inline bool command_needs(const struct command *c, enum opt o)
+{
+	return opt_in(c->required, c->more_required, o);
+}
 size_t command_operands(const struct command *c, size_t *ret_least);    /* at most */
 
 struct call {

@@ -109,15 +109,13 @@ static void operands_of(const struct command *c)
 
 static void command_arm(const struct command *c)
 {
-	uint64_t taken = c->options | OPTIONS_EVERYWHERE;
-
 	printf("\t'%s%s%s') operands='", c->noun, c->verb ? " " : "", c->verb ? c->verb : "");
 	operands_of(c);
 	printf("' options='");
-	for (size_t o = 0; o < OPT_COUNT; o++) {
-		if (taken & BIT(o))
+	for (enum opt o = 0; o < OPT_COUNT; o++) {
+		if (command_takes(c, o))
 			printf(" --%s", option_rows[o].name);
-		if (c->clearable & BIT(o))
+		if (opt_in(c->clearable, 0, o))
 			printf(" --no-%s", option_rows[o].name);
 	}
 	printf("' ;;\n");

@@ -40,48 +40,46 @@ bool help_noun(FILE *to, const char *noun)
 	return found;
 }
 
-static void print_option(FILE *to, const struct command *c, size_t o)
+static void print_option(FILE *to, const struct command *c, enum opt o)
 {
 	const struct option_row *row = &option_rows[o];
-	const char *prefix = c->clearable & BIT(o) ? "--[no-]" : "--";
+	const char *prefix = opt_in(c->clearable, 0, o) ? "--[no-]" : "--";
 	char name[64];
 
 	snprintf(name, sizeof(name), "%s%s%s%s%s", prefix, row->name, *row->value ? " " : "", row->value,
-	         row->type == OPT_LIST ? " ..." : "");
-	fprintf(to, "  %-28s %s%s\n", name, row->help, c->required & BIT(o) ? " (needed)" : "");
+	         command_lists(c, o) ? " ..." : "");
+	fprintf(to, "  %-28s %s%s\n", name, row->help, command_needs(c, o) ? " (needed)" : "");
 }
 
 void help_command(FILE *to, const struct command *c)
 {
-	uint64_t taken = c->options | OPTIONS_EVERYWHERE;
-
 	print_name(to, c);
 	fprintf(to, " [options]\n\n  %s\n\n", c->summary);
-	for (size_t o = 0; o < OPT_COUNT; o++)
-		if (c->options & BIT(o))
+	for (enum opt o = 0; o < OPT_COUNT; o++)
+		if (opt_in(c->options, c->more, o))
 			print_option(to, c, o);
-	for (size_t o = 0; o < OPT_COUNT; o++)
-		if (taken & ~c->options & BIT(o))
+	for (enum opt o = 0; o < OPT_COUNT; o++)
+		if (command_takes(c, o) && !opt_in(c->options, c->more, o))
 			print_option(to, c, o);
 }
 
 /* ---- the table for programs ---- */
 
-static json_t *option_json(const struct command *c, size_t o)
+static json_t *option_json(const struct command *c, enum opt o)
 {
 	const struct option_row *row = &option_rows[o];
 
 	return json_pack("{ss ss ss sb sb sb}", "name", row->name, "value", row->value, "help", row->help,
-	                 "repeatable", row->type == OPT_LIST, "needed", (c->required & BIT(o)) != 0,
-	                 "clearable", (c->clearable & BIT(o)) != 0);
+	                 "repeatable", command_lists(c, o), "needed", command_needs(c, o),
+	                 "clearable", opt_in(c->clearable, 0, o));
 }
 
 static json_t *options_json(const struct command *c)
 {
 	json_t *list = json_array();
 
-	for (size_t o = 0; o < OPT_COUNT; o++)
-		if (c->options & BIT(o))
+	for (enum opt o = 0; o < OPT_COUNT; o++)
+		if (opt_in(c->options, c->more, o))
 			json_array_append_new(list, option_json(c, o));
 	return list;
 }

@@ -159,16 +159,28 @@ static int no_command(const struct arguments *a)
 	return EXIT_USAGE;
 }
 
+/* Of options that are a list for some commands only. */
+static bool given_twice(const struct arguments *a, enum opt o)
+{
+	size_t times = 0;
+
+	for (size_t i = 0; i < a->listed_count; i++)
+		times += a->listed[i].opt == o;
+	return times > 1;
+}
+
 static int check_options(const struct call *c)
 {
 	const struct arguments *a = &c->args;
 
-	for (size_t o = 0; o < OPT_COUNT; o++) {
-		if (a->given & BIT(o) & ~(c->command->options | OPTIONS_EVERYWHERE))
+	for (enum opt o = 0; o < OPT_COUNT; o++) {
+		if (args_given(a, o) && !command_takes(c->command, o))
 			return usage_error(c, "this command takes no --%s", option_rows[o].name);
-		if (a->cleared & BIT(o) & ~c->command->clearable)
+		if (given_twice(a, o) && !command_lists(c->command, o))
+			return usage_error(c, "--%s is given twice", option_rows[o].name);
+		if (args_cleared(a, o) && !opt_in(c->command->clearable, 0, o))
 			return usage_error(c, "this command takes no --no-%s", option_rows[o].name);
-		if (c->command->required & BIT(o) & ~a->given)
+		if (command_needs(c->command, o) && !args_given(a, o))
 			return usage_error(c, "--%s %s is needed", option_rows[o].name, option_rows[o].value);
 	}
 	return EXIT_YES;
