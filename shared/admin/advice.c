@@ -97,6 +97,57 @@ static const char *const advice[REASON_COUNT] = {
 		"The worker had no memory left for this request. Give the machine more, or the worker fewer threads: "
 		"postern-fcgi --threads.",
 
+	/* failed: a call to the system behind an action */
+	[REASON_UPSTREAM_FAILED] =
+		"The system behind the action answered with an error of its own; status in its log, at the record's time, "
+		"says more. See whether the connection works: postern connection test NAME.",
+	[REASON_UPSTREAM_TIMEOUT] =
+		"The system behind the action was slower than the action's timeout. Whether it did what was asked is not "
+		"known: see its log at the record's time. If it is always so slow, raise timeout in the actions file, at "
+		"most 30s.",
+	[REASON_CONNECTION_UNKNOWN] =
+		"The actions file names a connection that does not exist. Compare them: postern action show SITE ACTION, "
+		"postern connection list; then add it, or mend the name: postern connection add.",
+	[REASON_CONNECTION_DENIED] =
+		"The connection's list does not have this site, or this method and path, or the action names another "
+		"provider or host. If the action is right, the connection must allow it; see postern connection list.",
+	[REASON_REAUTH_NEEDED] =
+		"The provider no longer accepts the refresh token, so no call is tried. Authorize Postern there again, and "
+		"give it the new secrets: postern connection rotate NAME.",
+	[REASON_CREDENTIALS_FAILED] =
+		"The connection's token server refused or did not answer. What it said stands in the log of "
+		"postern-connectd; try it with postern connection test NAME.",
+	[REASON_UPSTREAM_UNREACHABLE] =
+		"The name did not resolve, nothing listened, TLS failed or the answer broke off. The log of "
+		"postern-connectd says which; try it with postern connection test NAME.",
+	[REASON_UPSTREAM_UNSAFE] =
+		"The name led to a private or local address, the address is no https, or the answer was a redirect. If it "
+		"is meant to be so, the connection must permit it; the log of postern-connectd says which it was.",
+	[REASON_UPSTREAM_INVALID] =
+		"The answer was no JSON, or lacked what the action reads in it: often an error page sent with status 200. "
+		"Compare what the system answers with result and owner_check: postern action show SITE ACTION.",
+	[REASON_ANSWER_TOO_LARGE] =
+		"The answer is larger than the action's answer_max. Ask for less of it, with a page size in query, or raise "
+		"answer_max in the actions file, at most 1 MiB.",
+	[REASON_PROVIDER_UNREACHABLE] =
+		"Either postern-connectd does not run, or this worker's user may not connect to its socket. Start it; "
+		"postern-fcgi --connect must name its socket, and postern-connectd --peer the worker's user.",
+	[REASON_CONNECTION_BUSY] =
+		"So many calls were under way that no more were begun: the system behind them is slow. See to it; the calls "
+		"that one connection may have are its concurrency.",
+	[REASON_OWNER_MISMATCH] =
+		"The visitor asked for something that is somebody else's, and the system behind the action gave it out; the "
+		"visitor was told that there is no such thing. Many of one subject are somebody trying ids. If it happens to "
+		"honest visitors, owner_check points at the wrong member: postern action show SITE ACTION.",
+	[REASON_OUTCOME_UNKNOWN] =
+		"The worker was ended, or the machine, before the answer was there or could be recorded. Look in the system "
+		"behind the action, at the time of the intended record of the same id, whether it was done.",
+
+	/* done, but not a second time */
+	[REASON_REPLAYED] =
+		"The visitor's page or bot sent a request again under its Idempotency-Key and got the first one's answer: "
+		"nothing was done twice, and nothing is wrong.",
+
 	/* an admin's change, refused or failed */
 	[REASON_AUDIT_UNAVAILABLE] =
 		"The import stopped part way, because the ledger could not be written. See to its disk and import the "

@@ -73,12 +73,24 @@ enum reason reason_from_name(const char *name)
 	return REASON_COUNT;
 }
 
+/* What is told in another's name. The two reasons after EMAIL_MALFORMED do not block: such a caller is anonymous, and may
+ * be told why. That an answer was somebody else's looks like one that is not there. */
+static const struct { enum reason first, last, told; } told_as[] = {
+	{ REASON_TOKEN_MALFORMED,    REASON_EMAIL_MALFORMED,      REASON_TOKEN_INVALID   },
+	{ REASON_CONNECTION_UNKNOWN, REASON_PROVIDER_UNREACHABLE, REASON_UPSTREAM_FAILED },
+	{ REASON_CONNECTION_BUSY,    REASON_CONNECTION_BUSY,      REASON_OVERLOADED      },
+	{ REASON_OWNER_MISMATCH,     REASON_OWNER_MISMATCH,       REASON_NOT_FOUND       },
+	{ REASON_OUTCOME_UNKNOWN,    REASON_OUTCOME_UNKNOWN,      REASON_UPSTREAM_FAILED },
+};
+
 enum reason reason_public(enum reason r)
 {
-	/* The two after EMAIL_MALFORMED do not block: such a caller is anonymous, and may be told why. */
-	bool token_fault = r >= REASON_TOKEN_MALFORMED && r <= REASON_EMAIL_MALFORMED;
-
-	return token_fault && reason_status(r) == 0 ? REASON_TOKEN_INVALID : r;
+	if (reason_status(r) != 0)
+		return r;
+	for (size_t i = 0; i < ARRAY_LEN(told_as); i++)
+		if (r >= told_as[i].first && r <= told_as[i].last)
+			return told_as[i].told;
+	return r;
 }
 
 void why_set(struct why *w, const char *fmt, ...)

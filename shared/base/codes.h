@@ -85,9 +85,23 @@ enum rc {
 	X(SITE_NOT_SET,		"site_not_set",		500,	"The guard here is set up wrongly: POSTERN_SITE must name one site that exists, and POSTERN_ROLE say authorizer.") \
 	X(UPSTREAM_FAILED,	"upstream_failed",	502,	"The system behind this action failed.") \
 	X(UPSTREAM_TIMEOUT,	"upstream_timeout",	504,	"The system behind this action did not answer in time.") \
-	X(AUDIT_UNAVAILABLE,	"audit_unavailable",	503,	"The action was not run: it could not be recorded.") \
+	X(AUDIT_UNAVAILABLE,	"audit_unavailable",	503,	"The action could not be recorded, so there is no result.") \
 	X(VAULT_UNAVAILABLE,	"vault_unavailable",	503,	"The site's keys and settings cannot be read.") \
 	X(OVERLOADED,		"overloaded",		503,	"Too many requests are waiting; try again later.") \
+	/* a call to the system behind an action, as the log has it; the public is told less */ \
+	X(CONNECTION_UNKNOWN,	"connection_unknown",	0,	"The connection provider has no connection of that name.") \
+	X(CONNECTION_DENIED,	"connection_denied",	0,	"The connection does not serve this site, method, path or host.") \
+	X(REAUTH_NEEDED,	"reauth_needed",	0,	"The connection's authorization was withdrawn or has run out; it must be given again.") \
+	X(CREDENTIALS_FAILED,	"credentials_failed",	0,	"The connection's token server did not give an access token.") \
+	X(UPSTREAM_UNREACHABLE,	"upstream_unreachable",	0,	"No whole answer came from the system behind this action: name, connection, TLS or HTTP failed.") \
+	X(UPSTREAM_UNSAFE,	"upstream_unsafe",	0,	"The call led to an address, a scheme or a redirect that the connection does not permit.") \
+	X(UPSTREAM_INVALID,	"upstream_invalid",	0,	"The system behind this action answered something other than the JSON that was expected.") \
+	X(ANSWER_TOO_LARGE,	"answer_too_large",	0,	"The answer of the system behind this action is larger than the action allows.") \
+	X(PROVIDER_UNREACHABLE,	"provider_unreachable",	0,	"The connection provider did not answer on its socket.") \
+	X(CONNECTION_BUSY,	"connection_busy",	0,	"As many calls as may be are under way on this connection.") \
+	X(OWNER_MISMATCH,	"owner_mismatch",	0,	"The system behind this action answered with what belongs to somebody else, or to nobody.") \
+	X(OUTCOME_UNKNOWN,	"outcome_unknown",	0,	"The worker ended while the call was under way: whether it was done is not known.") \
+	X(REPLAYED,		"replayed",		0,	"The stored answer to the same Idempotency-Key was given again.") \
 	/* an admin's change that was refused */ \
 	X(SITE_EXISTS,		"site_exists",		0,	"A site of this id exists, or existed and was removed.") \
 	X(RING_FULL,		"ring_full",		0,	"The ring already has three keys that verify; retire one first.") \
@@ -119,8 +133,9 @@ int         reason_status(enum reason r);  /* HTTP status, 0: never an answer's 
 /* The reason whose stable name is `name`, or REASON_COUNT. */
 enum reason reason_from_name(const char *name);
 
-/* What the public is told for r: r itself where it has a status, TOKEN_INVALID for a token fault
- * that has none (only an expired token is told apart, for its signature verified). */
+/* What the public is told for r: r itself where it has a status; TOKEN_INVALID for a token fault
+ * that has none (only an expired token is told apart, for its signature verified); for a call to the
+ * system behind an action the plain word for its exact one. */
 enum reason reason_public(enum reason r);
 
 /* A sentence for people about what went wrong beneath an rc: which file, which line, what to run.

@@ -38,7 +38,7 @@ static void every_other_reason_of_a_record_has_advice(void **state)
 		/* refused actions (design 9) */
 		REASON_CONVERSATION_CONFLICT, REASON_ORIGIN_DENIED, REASON_SIGN_IN_REQUIRED, REASON_PLAN_REQUIRED,
 		REASON_PARAMETERS_INVALID, REASON_IDENTITY_INCOMPLETE, REASON_NOT_FOUND, REASON_CONFLICT,
-		REASON_RATE_LIMITED, REASON_OVERLOADED,
+		REASON_RATE_LIMITED, REASON_OVERLOADED, REASON_UPSTREAM_FAILED, REASON_UPSTREAM_TIMEOUT,
 		/* changes that were refused under the vault's lock, or failed */
 		REASON_SITE_UNKNOWN, REASON_SITE_EXISTS, REASON_RING_FULL, REASON_KEY_KNOWN, REASON_KEY_UNKNOWN,
 		REASON_KEY_GONE, REASON_KEY_LAST, REASON_KEY_AMBIGUOUS, REASON_RING_CHANGED, REASON_SECRET_INVALID,
@@ -48,12 +48,14 @@ static void every_other_reason_of_a_record_has_advice(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_LEN(recorded); i++)
 		advice_of(recorded[i]);
+	for (enum reason r = REASON_CONNECTION_UNKNOWN; r <= REASON_REPLAYED; r++)
+		advice_of(r);
 }
 
 static void what_is_no_reason_of_a_record_has_none(void **state)
 {
 	static const enum reason unrecorded[] = {
-		REASON_NONE, REASON_NO_TOKEN, REASON_TOKEN_INVALID, REASON_METHOD_NOT_ALLOWED, REASON_UPSTREAM_FAILED,
+		REASON_NONE, REASON_NO_TOKEN, REASON_TOKEN_INVALID, REASON_METHOD_NOT_ALLOWED, REASON_MEDIA_TYPE,
 		REASON_COUNT, REASON_COUNT + 1, (enum reason)-1,
 	};
 

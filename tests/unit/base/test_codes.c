@@ -53,6 +53,17 @@ static void the_public_learns_of_expiry_alone(void **state)
 	assert_int_equal(reason_public(REASON_NONE), REASON_NONE);
 }
 
+static void the_public_learns_little_of_an_upstream(void **state)
+{
+	(void)state;
+	for (int r = REASON_CONNECTION_UNKNOWN; r <= REASON_PROVIDER_UNREACHABLE; r++)
+		assert_int_equal(reason_public((enum reason)r), REASON_UPSTREAM_FAILED);
+	assert_int_equal(reason_public(REASON_OUTCOME_UNKNOWN), REASON_UPSTREAM_FAILED);
+	assert_int_equal(reason_public(REASON_CONNECTION_BUSY), REASON_OVERLOADED);
+	assert_int_equal(reason_public(REASON_OWNER_MISMATCH), REASON_NOT_FOUND);
+	assert_int_equal(reason_public(REASON_UPSTREAM_TIMEOUT), REASON_UPSTREAM_TIMEOUT);
+}
+
 static void the_deepest_cause_wins(void **state)
 {
 	struct why why = { "" };
@@ -81,6 +92,7 @@ int main(void)
 		cmocka_unit_test(numbers_outside_the_lists_are_answered),
 		cmocka_unit_test(outcomes_have_different_names),
 		cmocka_unit_test(the_public_learns_of_expiry_alone),
+		cmocka_unit_test(the_public_learns_little_of_an_upstream),
 		cmocka_unit_test(the_deepest_cause_wins),
 		cmocka_unit_test(a_long_cause_is_cut),
 	};
