@@ -25,11 +25,10 @@ PREFIX  ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := $(shell sed -n 's/^#define POSTERN_VERSION "\(.*\)"/\1/p' shared/base/version.h)
 
-# What each program links; only the console knows curses, only the worker FastCGI, only the command line libcurl.
-libs_shared := -ljansson -llmdb -lcrypto -lidn2 -lpcre2-8 -lz -lm
+# What each program links; only the console knows curses, only the worker FastCGI.
+libs_shared := -ljansson -llmdb -lcrypto -lidn2 -lpcre2-8 -lz -lm -lcurl
 libs_fcgi   := -lfcgi
 libs_tui    := -lncursesw -ltinfo
-libs_cli    := -lcurl
 
 shared_src := $(wildcard shared/*/*.c)
 cli_src    := $(wildcard console/cli/*.c)
@@ -58,7 +57,7 @@ all: $(programs)	## build the programs into build/
 
 $(B)/postern: $(call obj,$(cli_src)) $(B)/libpostern.a
 	echo '  LD   $@'
-	$(CC) $(all_ld) -o $@ $^ $(libs_cli) $(libs_shared)
+	$(CC) $(all_ld) -o $@ $^ $(libs_shared)
 
 $(B)/postern-fcgi: $(call obj,$(fcgi_src)) $(B)/libpostern.a
 	echo '  LD   $@'

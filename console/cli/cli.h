@@ -26,7 +26,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_EITHER, OPT_DURATION, OPT_TIME
 	X(JSON,		"json",			FLAG,	  "",		"print one JSON document; follow: one a line") \
 	X(HELP,		"help",			FLAG,	  "",		"say what this does") \
 	X(VERSION,	"version",		FLAG,	  "",		"print the version") \
-	X(SOCKET,	"socket",		TEXT,	  "PATH",	"the worker's socket (default: /run/postern/fcgi.sock)") \
+	X(SOCKET,	"socket",		TEXT,	  "PATH",	"the worker's socket; connection: postern-connectd's for admins (default: each one's own)") \
 	X(YES,		"yes",			FLAG,	  "",		"do not ask") \
 	X(GROUP,	"group",		TEXT,	  "G",		"the worker's group, which owns the directory (default: postern)") \
 	X(DEMO,		"demo",			FLAG,	  "",		"add the site demo with its actions and documents") \
@@ -52,7 +52,7 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_EITHER, OPT_DURATION, OPT_TIME
 	X(TTL,		"ttl",			DURATION, "T",		"how long it lives (default: 1h)") \
 	X(TOKEN_FILE,	"token-file",		TEXT,	  "F",		"the file of the visitor's token, or - for standard input") \
 	X(PARAMETERS,	"parameters",		TEXT,	  "JSON",	"the action's parameters, an object") \
-	X(SITE,		"site",			EITHER,	  "S",		"only records of this site; doctor: the site to ask for") \
+	X(SITE,		"site",			EITHER,	  "S",		"only records of this site; doctor: the site to ask for; connection: a site it serves") \
 	X(AFTER,	"after",		NUMBER,	  "SEQ",	"only records after this one") \
 	X(SINCE,	"since",		TIME,	  "T",		"only from this time on: RFC 3339, a date, or -1h") \
 	X(UNTIL,	"until",		TIME,	  "T",		"only before this time") \
@@ -79,7 +79,26 @@ enum opt_type { OPT_FLAG, OPT_TEXT, OPT_LIST, OPT_EITHER, OPT_DURATION, OPT_TIME
 	X(URL,		"url",			TEXT,	  "URL",	"ask Postern through the web server at this URL, before its /v1 (its log gets blocked tokens)") \
 	X(MINT,		"mint",			TEXT,	  "URL",	"ask the site's own token endpoint for a token of somebody else") \
 	X(HEADER_FILE,	"header-file",		TEXT,	  "F",		"header lines of a signed-in session, such as Cookie: ...; - for standard input") \
-	X(LIMIT,	"limit",		NUMBER,	  "N",		"how many, the latest (default: 50)")
+	X(LIMIT,	"limit",		NUMBER,	  "N",		"how many, the latest (default: 50)") \
+	X(BASE_URL,	"base-url",		TEXT,	  "URL",	"where the system is: https://api.shop.example/v1") \
+	X(ALLOW,	"allow",		LIST,	  "CALL",	"a call it serves, {} any one segment: 'GET /customers/{}/orders'") \
+	X(PROVIDER,	"provider",		TEXT,	  "P",		"its provider's key (default: the connection's name)") \
+	X(AUTH,		"auth",			TEXT,	  "TYPE",	"api-key (default), basic, oauth2-refresh, oauth2-client or none") \
+	X(HEADER,	"header",		TEXT,	  "H",		"api-key: the header it goes into (default: Authorization, after \"Bearer \")") \
+	X(QUERY,	"query",		TEXT,	  "Q",		"api-key: the query parameter it goes into") \
+	X(PREFIX,	"prefix",		TEXT,	  "TEXT",	"api-key: what stands before it in the header") \
+	X(USERNAME,	"username",		TEXT,	  "U",		"basic: the user's name") \
+	X(TOKEN_URL,	"token-url",		TEXT,	  "URL",	"oauth2: the token server's endpoint") \
+	X(CLIENT_ID,	"client-id",		TEXT,	  "ID",		"oauth2: the client's id") \
+	X(AUTH_IN,	"auth-in",		TEXT,	  "PLACE",	"oauth2: the client's id and secret in the header (default) or the body") \
+	X(BODY,		"body",			TEXT,	  "FORM",	"oauth2: what the token server takes, form (default) or json") \
+	X(SCOPE,	"scope",		TEXT,	  "S",		"oauth2: the scope to ask for") \
+	X(EXTRA,	"extra",		LIST,	  "K=V",	"oauth2: a further parameter for the token server; no secret") \
+	X(CA_FILE,	"ca-file",		TEXT,	  "FILE",	"trust the certificates in it (PEM), instead of the machine's") \
+	X(ALLOW_HTTP,	"allow-http",		FLAG,	  "",		"permit plain http for this connection") \
+	X(ALLOW_NETWORK, "allow-network",	LIST,	  "CIDR",	"permit this private network: 10.0.0.0/8, 127.0.0.0/8") \
+	X(CONCURRENCY,	"concurrency",		NUMBER,	  "N",		"as many calls at a time (default: 16)") \
+	X(TEST,		"test",			TEXT,	  "CALL",	"the call that postern connection test makes: 'GET /ping'")
 
 enum opt {
 #define X(id, name, type, value, help) OPT_##id,
@@ -132,7 +151,7 @@ struct command {
 	const char *noun, *verb;       /* verb NULL: the noun alone is the command */
 	const char *operands;          /* "SITE [KID]": what help shows and what is counted */
 	uint64_t options, more;        /* besides those taken everywhere; more: the second word */
-	uint64_t required, more_required;      /* of these */
+	uint64_t required;             /* of options */
 	uint64_t lists;                /* of OPT_EITHER, those that may come several times */
 	uint64_t clearable;            /* that may also come as --no-NAME */
 	int (*run)(struct call *c);
@@ -150,7 +169,7 @@ static inline bool command_lists(const struct command *c, enum opt o)
 }
 static inline bool command_needs(const struct command *c, enum opt o)
 {
-	return opt_in(c->required, c->more_required, o);
+	return opt_in(c->required, 0, o);
 }
 size_t command_operands(const struct command *c, size_t *ret_least);    /* at most */
 
@@ -218,6 +237,11 @@ json_t *settings_json(const struct site *s);
 bool settings_from_json(struct site *s, const json_t *object, struct why *why);
 void settings_print(const struct site *s);
 
+/* ---- connection-settings.c ---- */
+/* What `connection add` was given, as postern-connectd takes it; new. NULL: wrong usage, or a file that cannot be read, and stderr says
+ * what; *ret_code has the exit code. */
+json_t *connection_settings(const struct call *c, int *ret_code);
+
 /* ---- demo.c ---- */
 struct demo { struct buf site, actions, documents; };
 enum rc demo_read(struct demo *d, struct why *why);           /* before the data is opened */
@@ -258,6 +282,11 @@ int run_audit_prove(struct call *c);
 int run_audit_stats(struct call *c);
 int run_audit_prune(struct call *c);
 int run_audit_erase(struct call *c);
+int run_connection_add(struct call *c);
+int run_connection_list(struct call *c);
+int run_connection_test(struct call *c);
+int run_connection_rotate(struct call *c);
+int run_connection_remove(struct call *c);
 int run_backup(struct call *c);
 int run_restore(struct call *c);
 int run_migrate(struct call *c);

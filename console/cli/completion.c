@@ -171,6 +171,7 @@ static const char body[] =
 	"\tUSER) mapfile -t COMPREPLY < <(compgen -u -- \"$cur\") ;;\n"
 	"\tSITE) _postern_ask site '[a-z][a-z0-9-]{0,62}' site list ;;\n"
 	"\tKID) _postern_of_site kid 'k_[a-z2-7]{8}' key ;;\n"
+	"\tCONNECTION) _postern_ask name '[a-z][a-z0-9_-]{0,62}' connection list ;;\n"
 	"\tACTION) _postern_of_site name '[a-z][a-z0-9_]{0,62}' action ;;\n"
 	"\tNOUN) _postern_words $_postern_nouns ;;\n"
 	"\tVERB) _postern_words $(_postern_verbs \"${args[1]-}\") ;;\n"

@@ -10,6 +10,13 @@
 #define SITE_SETTINGS \
 	(BIT(OPT_NAME) | BIT(OPT_PLAN) | BIT(OPT_SIGN_IN_URL) | BIT(OPT_ORIGIN) | BIT(OPT_ACCEPT_DOMAIN) | \
 	 BIT(OPT_RESERVE_DOMAIN) | BIT(OPT_MAX_LIFETIME) | BIT(OPT_REQUIRE_EXP) | BIT(OPT_ISSUER) | BIT(OPT_AUDIENCE))
+#define CONNECTION_SETTINGS \
+	(BIT(OPT_SITE) | BIT(OPT_SOCKET) | BIT(OPT_BASE_URL) | BIT(OPT_ALLOW) | BIT(OPT_PROVIDER) | BIT(OPT_AUTH) | \
+	 BIT(OPT_HEADER) | BIT(OPT_QUERY))
+#define CONNECTION_MORE \
+	(MORE(OPT_PREFIX) | MORE(OPT_USERNAME) | MORE(OPT_TOKEN_URL) | MORE(OPT_CLIENT_ID) | MORE(OPT_AUTH_IN) | MORE(OPT_BODY) | \
+	 MORE(OPT_SCOPE) | MORE(OPT_EXTRA) | MORE(OPT_CA_FILE) | MORE(OPT_ALLOW_HTTP) | MORE(OPT_ALLOW_NETWORK) | \
+	 MORE(OPT_CONCURRENCY) | MORE(OPT_TEST))
 #define RECORD_FILTER \
 	(BIT(OPT_SITE) | BIT(OPT_AFTER) | BIT(OPT_SINCE) | BIT(OPT_UNTIL) | BIT(OPT_OUTCOME) | BIT(OPT_REASON) | \
 	 BIT(OPT_ACTION) | BIT(OPT_EMAIL) | BIT(OPT_REMOTE) | BIT(OPT_KID) | BIT(OPT_WITH_IDENTITY))
@@ -51,6 +58,18 @@ const struct command commands[] = {
 	{ "action", "show", "SITE ACTION", .run = run_action_show, .summary = "show one action" },
 	{ "action", "run", "SITE ACTION", .options = BIT(OPT_TOKEN_FILE) | BIT(OPT_PARAMETERS), .run = run_action_run,
 	  .summary = "run an action as a request would: same checks, same records" },
+
+	{ "connection", "add", "NAME", .options = CONNECTION_SETTINGS, .more = CONNECTION_MORE, .lists = BIT(OPT_SITE),
+	  .required = BIT(OPT_SITE) | BIT(OPT_BASE_URL) | BIT(OPT_ALLOW),
+	  .run = run_connection_add, .summary = "add a connection to another system: its secret from standard input" },
+	{ "connection", "list", "", .options = BIT(OPT_SOCKET), .run = run_connection_list,
+	  .summary = "list the connections and their state, never their secrets" },
+	{ "connection", "test", "CONNECTION", .options = BIT(OPT_SOCKET), .run = run_connection_test,
+	  .summary = "make its test call: do its address and its secret work? 1 if not" },
+	{ "connection", "rotate", "CONNECTION", .options = BIT(OPT_SOCKET), .run = run_connection_rotate,
+	  .summary = "give it a new secret, from standard input" },
+	{ "connection", "remove", "CONNECTION", .options = BIT(OPT_SOCKET) | BIT(OPT_YES), .run = run_connection_remove,
+	  .summary = "remove it with its secrets; its records stay" },
 
 	{ "document", "import", "SITE FILE", .run = run_document_import,
 	  .summary = "add or replace documents: one JSON object a line" },

@@ -164,6 +164,32 @@ enum rc admin_document_list(struct admin *a, const char *site, const char *colle
                             enum reason *ret_reason,
                             struct why *why) MUST_CHECK;
 
+/* ---- connections: of postern-connectd, by its admin socket; each change with its records ---- */
+#define CONNECT_ADMIN_SOCKET "/run/postern-connect/admin.sock"
+#define CONNECTION_NAME_ROOM 64
+/* socket, else $POSTERN_CONNECT_ADMIN, else the default. Everything below takes one, NULL too. */
+const char *admin_connect_socket(const char *socket);
+bool    admin_connection_name_ok(const char *name);
+/* RC_IO, and why says what to run: connectd gave no answer. limit_ms 0: some seconds. *ret: a new array of connections, none with a secret. */
+enum rc admin_connection_list(const char *socket, unsigned limit_ms, json_t **ret, struct why *why) MUST_CHECK;
+/* CONNECTION_UNKNOWN, here and below. */
+enum rc admin_connection_get(const char *socket, const char *name, json_t **ret, enum reason *ret_reason, struct why *why) MUST_CHECK;
+/* Has a connection of this auth type a secret? Of one that is not known here: yes. */
+bool    admin_connection_has_secret(const char *type);
+/* What was given, by a file or standard input, as the JSON object that add and rotate take: the bare secret, or an object where the type
+ * has two. One final newline is dropped. RC_INVALID with why. */
+enum rc admin_connection_secret(const char *type, const struct secret *given, struct secret **ret, struct why *why) MUST_CHECK;
+/* settings: as connectd takes them, name among them. *ret: the connection as it is now, or NULL where connectd does not say. RC_INVALID: connectd
+ * does not take them, why says what. SITE_UNKNOWN, CONNECTION_EXISTS. */
+enum rc admin_connection_add(struct admin *a, const char *socket, const json_t *settings, const struct secret *secret, json_t **ret,
+                             enum reason *ret_reason, struct why *why) MUST_CHECK;
+enum rc admin_connection_rotate(struct admin *a, const char *socket, const char *name, const struct secret *secret,
+                                enum reason *ret_reason, struct why *why) MUST_CHECK;
+/* *ret: new, {"ok","status","error","detail"}; RC_OK whatever it says. */
+enum rc admin_connection_test(struct admin *a, const char *socket, const char *name, json_t **ret, enum reason *ret_reason,
+                              struct why *why) MUST_CHECK;
+enum rc admin_connection_remove(struct admin *a, const char *socket, const char *name, enum reason *ret_reason, struct why *why) MUST_CHECK;
+
 /* ---- the token debugger ---- */
 struct explained {
 	enum decision decision;

@@ -181,6 +181,11 @@ static const char *const advice[REASON_COUNT] = {
 	[REASON_SECRET_INVALID] =
 		"The secret was cut or mistyped, or it is too short to be safe. Import it whole, as it was shown, "
 		"without quotes: postern key import SITE.",
+	[REASON_CONNECTION_EXISTS] =
+		"New secrets are given with postern connection rotate NAME. Other settings of a connection are not changed: "
+		"remove it and add it again.",
+	[REASON_CONNECTION_INVALID] =
+		"What was wrong with it was told to whoever ran the command; postern help connection add says what it takes.",
 };
 
 const char admin_folded[] =

@@ -114,7 +114,9 @@ enum rc {
 	X(SECRET_INVALID,	"secret_invalid",	0,	"The secret is shorter than 32 or longer than 512 bytes, has a NUL, or its checksum is wrong.") \
 	X(ACTIONS_INVALID,	"actions_invalid",	0,	"The actions file has mistakes.") \
 	X(DOCUMENT_INVALID,	"document_invalid",	0,	"A line of the documents file has mistakes.") \
-	X(COLLECTION_UNKNOWN,	"collection_unknown",	0,	"The site has no such collection.")
+	X(COLLECTION_UNKNOWN,	"collection_unknown",	0,	"The site has no such collection.") \
+	X(CONNECTION_EXISTS,	"connection_exists",	0,	"There is a connection of that name already.") \
+	X(CONNECTION_INVALID,	"connection_invalid",	0,	"The connection provider does not take these settings or this secret.")
 
 enum reason {
 #define X(id, name, status, text) REASON_##id,
