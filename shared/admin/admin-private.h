@@ -20,6 +20,11 @@ struct admin {
 	pthread_cond_t ended;
 	struct entry *sent;            /* records nobody waits for yet */
 	struct why notice;             /* for admin_settle() */
+	struct connections_seen {
+		uint64_t asked_s;      /* 0: not yet */
+		size_t reauth;         /* connections that need to be authorized again, and the first of them */
+		char first[CONNECTION_NAME_ROOM];
+	} connections;
 	uint64_t checked;              /* the vault's version that was found not to be set back; 0: none yet */
 };
 
@@ -97,9 +102,14 @@ struct health_facts {
 	bool log_ends;                 /* with a record; else nothing can be appended */
 	size_t ending_count;           /* keys that end within 24 h, and were used in the last hour */
 	struct ending_key ending[ENDING_MAX];
+	struct connections_seen connections;
 };
 /* Fills h->warnings and h->findings. RC_NOMEM: and neither is there. */
 enum rc health_warnings(const struct health_facts *f, struct health *h) MUST_CHECK;
+
+/* connection.c: what connectd says of its connections, asked at most every few seconds, and not waited for. Where it does not answer, nothing
+ * is known: not every installation has it. */
+void    connections_look(struct admin *a, uint64_t now_s);
 
 /* sweep.c */
 /* As admin_sweep(), within a change of k's ring: k->ring moves on by what this sweep moves that ring on, and by

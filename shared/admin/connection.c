@@ -8,6 +8,8 @@
 #include <string.h>
 
 #define ASK_MS 10000
+#define LOOK_MS 300                    /* a screen waits for it */
+#define LOOK_EVERY_S 5
 #define TEST_MS 120000                 /* the upstream's own time limits, and its token server's */
 
 bool admin_connection_name_ok(const char *name)
@@ -88,6 +90,27 @@ enum rc admin_connection_get(const char *socket, const char *name, json_t **ret,
 		rc = RC_IO;
 	}
 	return rc;
+}
+
+void connections_look(struct admin *a, uint64_t now_s)
+{
+	struct connections_seen *seen = &a->connections;
+	json_t *list = NULL, *one;
+	size_t i;
+
+	if (now_s >= seen->asked_s && now_s - seen->asked_s < LOOK_EVERY_S)
+		return;
+	*seen = (struct connections_seen){ .asked_s = now_s };
+	if (admin_connection_list(NULL, LOOK_MS, &list, NULL) != RC_OK)
+		return;
+	json_array_foreach(list, i, one) {
+		const char *name = json_string_value(json_object_get(one, "name"));
+
+		if (name && admin_connection_name_ok(name) && span_is(json_span(json_object_get(one, "state")), "reauth_needed") &&
+		    seen->reauth++ == 0)
+			memcpy(seen->first, name, strlen(name) + 1);
+	}
+	json_decref(list);
 }
 
 /* ---- changes ---- */

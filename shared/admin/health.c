@@ -213,6 +213,8 @@ enum rc admin_health(struct admin *a, struct health *ret, struct why *why)
 		why_set(why, "the %s cannot be read: %s", what, rc_text(rc));
 		return rc;
 	}
+	connections_look(a, h.now_s);
+	f.connections = a->connections;
 	rc = health_warnings(&f, &h);
 	if (rc == RC_OK)
 		*ret = h;

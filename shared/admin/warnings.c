@@ -212,6 +212,18 @@ static void keys_in_use_ending(struct report *r)
 		    and_others(r->f->ending_count, others), (unsigned long long)e->uses_1h, e->key.site);
 }
 
+/* ---- connections ---- */
+
+static void connection_reauth(struct report *r)
+{
+	const struct connections_seen *c = &r->f->connections;
+	char others[OTHERS_MAX];
+
+	if (c->reauth > 0)
+		say(r, "Connection %s%s is no longer authorized, so every action that uses it fails: authorize it again at its "
+		    "provider, then run: postern connection rotate %s", c->first, and_others(c->reauth, others), c->first);
+}
+
 enum rc health_warnings(const struct health_facts *f, struct health *h)
 {
 	static const struct check checks[] = {
@@ -225,6 +237,7 @@ enum rc health_warnings(const struct health_facts *f, struct health *h)
 		{ "vault_space", FINDING_WARNING, vault_large },
 		{ "reader_old", FINDING_WARNING, reader_old },
 		{ "keys_retiring", FINDING_WARNING, keys_in_use_ending },
+		{ "connection_reauth", FINDING_WARNING, connection_reauth },
 	};
 	struct report r = { .f = f, .h = f->health, .out = json_array() };
 

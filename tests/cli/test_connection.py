@@ -9,6 +9,7 @@ import threading
 import pytest
 
 from lib.datadir import postern
+from lib.findings import Found
 from lib.standin import Handler, Reply
 
 CANARY = "canary-9d1f-secret"
@@ -228,6 +229,20 @@ def test_list_shows_state_and_needs_no_data(shop, tmp_path):
     out = postern("connection", "list", "--socket", shop.connectd.path, "--data", tmp_path / "none").out
     assert re.search(r"^shop +reauth_needed .* api_key +acme +https://api.shop.example$", out, re.M)
     assert shop.run("connection", "list", "--json").json == [shop.connectd.there["shop"]]
+
+
+def test_doctor_says_which_connection_must_be_authorized_again(shop):
+    shop.run(*ADD, stdin="k")
+    assert "connection_reauth" not in Found(shop.ask("doctor", "--json")).bad
+    shop.connectd.there["shop"]["state"] = "reauth_needed"
+    shop.connectd.there["other"] = {**shop.connectd.there["shop"], "name": "other"}
+    found = Found(shop.ask("doctor", "--json"))["connection_reauth"]
+    assert found["state"] == "warning" and "shop (and 1 more)" in found["says"] and "connection rotate shop" in found["says"]
+
+
+def test_doctor_says_nothing_of_a_connectd_that_does_not_answer(shop):
+    shop.connectd.answers["GET", "/connections"] = None
+    assert "connection_reauth" not in Found(shop.ask("doctor", "--json")).rows
 
 
 def test_without_connectd_it_is_exit_3_and_says_what_to_run(shop, tmp_path):

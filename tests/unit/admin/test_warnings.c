@@ -56,6 +56,17 @@ static void nothing_is_said_where_all_is_in_order(void **state)
 	assert_warning(&s, NULL);
 }
 
+static void a_connection_that_must_be_authorized_again_is_named(void **state)
+{
+	struct snapshot s;
+
+	(void)state;
+	snapshot_init(&s);
+	s.f.connections = (struct connections_seen){ .asked_s = NOW, .reauth = 2, .first = "shop" };
+	assert_warning(&s, "Connection shop (and 1 more) is no longer authorized");
+	assert_warning(&s, "postern connection rotate shop");
+}
+
 static void a_worker_is_alive_for_30_s_and_late_from_20_on(void **state)
 {
 	static const struct { int64_t ago; const char *first, *second; } cases[] = {
@@ -219,6 +230,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_is_said_where_all_is_in_order),
+		cmocka_unit_test(a_connection_that_must_be_authorized_again_is_named),
 		cmocka_unit_test(a_worker_is_alive_for_30_s_and_late_from_20_on),
 		cmocka_unit_test(no_row_and_rows_of_another_boot_are_no_worker),
 		cmocka_unit_test(a_worker_of_another_version_is_named_with_it),
