@@ -152,7 +152,7 @@ static void test_print(const struct call *c, const json_t *answer, bool ok)
 	if (json_is_integer(status))
 		snprintf(code, sizeof(code), " (status %lld)", (long long)json_integer_value(status));
 	if (ok)
-		out_line("Connection %s works%s.", name_of(c), code);
+		out_line("Connection %s works%s%s%s", name_of(c), code, *member(answer, "detail") ? ": " : ".", member(answer, "detail"));
 	else
 		out_line("%s%s: %s", *member(answer, "error") ? member(answer, "error") : "upstream_failed", code,
 		         *member(answer, "detail") ? member(answer, "detail") : "it said nothing more");
