@@ -53,11 +53,14 @@ struct rings {
 	struct key_name first_unused, first_old;
 	char first_none[SITE_ID_MAX], first_full[SITE_ID_MAX];
 };
+/* What connectd has, and the actions that name another: "site/action: connection". */
+struct connections_used { json_t *list; struct names missing, closed; };       /* list NULL: it did not answer */
 struct inside {
 	const struct health *h;
 	const json_t *expiry;
 	struct lately lately;
 	struct rings rings;
+	struct connections_used connections;
 };
 
 enum rc lately_read(struct admin *a, struct lately *ret) MUST_CHECK;     /* inspect-log.c */
@@ -79,6 +82,10 @@ void inspect_full_rings(struct inspection *i, struct inside *in);
 void inspect_unused_keys(struct inspection *i, struct inside *in);
 void inspect_old_keys(struct inspection *i, struct inside *in);
 void inspect_sites_without_actions(struct inspection *i, struct inside *in);
+
+enum rc connections_read(struct admin *a, struct connections_used *ret) MUST_CHECK;     /* inspect-connections.c */
+void    connections_done(struct connections_used *u);
+void inspect_connections(struct inspection *i, struct inside *in);
 
 void inspect_workers(struct inspection *i, struct inside *in);          /* inspect-workers.c */
 void inspect_worker_users(struct inspection *i, struct inside *in);

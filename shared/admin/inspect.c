@@ -34,6 +34,7 @@ static const struct inside_check inside_checks[] = {
 	{ "keys_unused",           inspect_unused_keys },
 	{ "keys_old",              inspect_old_keys },
 	{ "sites_without_actions", inspect_sites_without_actions },
+	{ "connections",           inspect_connections },
 	{ "expiry",                inspect_expiry },
 	{ "token_not_yet_valid",   inspect_not_yet_valid },
 	{ "key_retired",           inspect_retired_named },
@@ -153,11 +154,13 @@ enum rc admin_inspect(struct admin *a, const struct health *h, const json_t *exp
 	enum rc rc;
 
 	findings_take(i->out, h->findings);
-	if ((rc = lately_read(a, &in.lately)) == RC_OK && (rc = rings_read(a, h->now_s, &in.rings)) == RC_OK)
+	if ((rc = lately_read(a, &in.lately)) == RC_OK && (rc = rings_read(a, h->now_s, &in.rings)) == RC_OK &&
+	    (rc = connections_read(a, &in.connections)) == RC_OK)
 		look_inside(i, &in);
 	else
 		why_set(why, "the data cannot be read: %s", rc_text(rc));
 	lately_done(&in.lately);
 	rings_done(&in.rings);
+	connections_done(&in.connections);
 	return rc;
 }

@@ -10,6 +10,7 @@ import pytest
 
 from lib.datadir import postern
 from lib.findings import Found
+from lib.rawdb import RawDb
 from lib.standin import Handler, Reply
 
 CANARY = "canary-9d1f-secret"
@@ -240,9 +241,22 @@ def test_doctor_says_which_connection_must_be_authorized_again(shop):
     assert found["state"] == "warning" and "shop (and 1 more)" in found["says"] and "connection rotate shop" in found["says"]
 
 
+def test_doctor_says_which_actions_name_a_connection_that_is_not_there(shop):
+    shop.run(*ADD, stdin="k")
+    assert Found(shop.ask("doctor", "--json"))["connections"]["state"] == "ok"
+    shop.connectd.there["closed"] = {**PUBLIC, "name": "closed", "sites": ["other"]}
+    connectors = {"good": "shop", "lost": "nope", "shut": "closed"}
+    actions = [{"name": name, "connector": {"type": "http", "connection": to}} for name, to in connectors.items()]
+    with RawDb(shop.path / "vault") as db:
+        db.put("actions", b"acme", json.dumps({"actions": actions}).encode())
+    rows = [row for row in shop.ask("doctor", "--json").json["checks"] if row["check"] == "connections"]
+    assert [row["state"] for row in rows] == ["warning", "warning"]
+    assert rows[0]["says"].endswith(": acme/lost: nope") and rows[1]["says"].endswith(": acme/shut: closed")
+
+
 def test_doctor_says_nothing_of_a_connectd_that_does_not_answer(shop):
     shop.connectd.answers["GET", "/connections"] = None
-    assert "connection_reauth" not in Found(shop.ask("doctor", "--json")).rows
+    assert not {"connection_reauth", "connections"} & set(Found(shop.ask("doctor", "--json")).rows)
 
 
 def test_without_connectd_it_is_exit_3_and_says_what_to_run(shop, tmp_path):
