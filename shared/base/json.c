@@ -1,6 +1,8 @@
 /* json.c -- jansson, entered through one strict door. */
 #include "base/json.h"
 
+#include "base/text.h"
+
 /* Nesting is counted before jansson recurses. Brackets that do not match are jansson's to refuse. */
 static bool too_deep(struct span text, unsigned max_depth)
 {
@@ -97,6 +99,57 @@ void pointer_add_index(struct buf *pointer, size_t index)
 {
 	buf_add_char(pointer, '/');
 	buf_add_u64(pointer, index);
+}
+
+bool pointer_valid(struct span pointer)
+{
+	const char *text = pointer.data;
+
+	if (pointer.size > POINTER_MAX || (pointer.size > 0 && text[0] != '/') || !utf8_valid(pointer))
+		return false;
+	for (size_t i = 0; i < pointer.size; i++)
+		if (text[i] == '\0' || (text[i] == '~' && (i + 1 == pointer.size || (text[i + 1] | 1) != '1')))
+			return false;
+	return true;
+}
+
+/* The element of this number: decimal, without leading zeros. */
+static const json_t *element_at(const json_t *array, const char *token)
+{
+	size_t index = 0, digits = strspn(token, "0123456789");
+
+	if (digits == 0 || digits > 9 || token[digits] || (token[0] == '0' && digits > 1))
+		return NULL;
+	for (size_t i = 0; i < digits; i++)
+		index = index * 10 + (size_t)(token[i] - '0');
+	return json_array_get(array, index);
+}
+
+/* The next token, without its escapes; returns what is left of the pointer. */
+static struct span token_read(struct span pointer, char token[POINTER_MAX + 1])
+{
+	const char *at = pointer.data;
+	size_t i = 1, size = 0;
+
+	for (; i < pointer.size && at[i] != '/' && size < POINTER_MAX; i++) {
+		bool escaped = at[i] == '~' && i + 1 < pointer.size;
+
+		i += escaped;
+		token[size++] = !escaped ? at[i] : at[i] == '1' ? '/' : '~';
+	}
+	token[size] = '\0';
+	return span_of(at + i, pointer.size - i);
+}
+
+const json_t *pointer_get(const json_t *value, struct span pointer)
+{
+	char token[POINTER_MAX + 1];
+
+	while (value && pointer.size > 0) {
+		pointer = token_read(pointer, token);
+		value = json_is_array(value) ? element_at(value, token) : json_object_get(value, token);
+	}
+	return value;
 }
 
 struct span json_span(const json_t *string)

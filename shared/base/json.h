@@ -25,6 +25,12 @@ void json_canonical(struct buf *b, const json_t *value);
 void pointer_add(struct buf *pointer, struct span token);
 void pointer_add_index(struct buf *pointer, size_t index);
 
+/* A JSON Pointer of at most POINTER_MAX bytes? */
+#define POINTER_MAX 512
+bool pointer_valid(struct span pointer);
+/* What a valid pointer points at in value, borrowed; NULL: nothing is there. */
+const json_t *pointer_get(const json_t *value, struct span pointer);
+
 /* A JSON string's bytes, borrowed; empty span for anything else. */
 struct span json_span(const json_t *string);
 

@@ -125,6 +125,57 @@ static void pointers_escape_their_two_signs(void **state)
 	buf_done(&b);
 }
 
+static void points_at(const json_t *value, const char *pointer, json_int_t expected)
+{
+	const json_t *there = pointer_get(value, span_str(pointer));
+
+	assert_true(pointer_valid(span_str(pointer)));
+	if (expected < 0)
+		assert_null(there);
+	else
+		assert_int_equal(json_integer_value(there), expected);
+}
+
+static void pointers_lead_to_one_place(void **state)
+{
+	const char *text = "{\"a\":[{\"b\":1},2],\"\":3,\"x/y\":4,\"m~n\":5,\"~1\":6,\"0\":7,\"s\":\"text\"}";
+	json_t *value = NULL;
+
+	(void)state;
+	assert_int_equal(json_strict(span_str(text), 8, &value, NULL), RC_OK);
+	assert_ptr_equal(pointer_get(value, span_str("")), value);
+	points_at(value, "/a/0/b", 1);
+	points_at(value, "/a/1", 2);
+	points_at(value, "/", 3);
+	points_at(value, "/x~1y", 4);
+	points_at(value, "/m~0n", 5);
+	points_at(value, "/~01", 6);
+	points_at(value, "/0", 7);
+	points_at(value, "/a/2", -1);
+	points_at(value, "/a/01", -1);
+	points_at(value, "/a/-", -1);
+	points_at(value, "/a/-1", -1);
+	points_at(value, "/a/18446744073709551617", -1);
+	points_at(value, "/s/0", -1);
+	points_at(value, "/a/0/b/c", -1);
+	points_at(value, "/none", -1);
+	json_decref(value);
+}
+
+static void what_is_no_pointer_is_told(void **state)
+{
+	static const char *const bad[] = { "a", "a/b", "#/a", "/~", "/~2", "/a~", "/\xff" };
+	char longest[POINTER_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		assert_false(pointer_valid(span_str(bad[i])));
+	memset(longest, '/', sizeof(longest));
+	assert_true(pointer_valid(span_of(longest, POINTER_MAX)));
+	assert_false(pointer_valid(span_of(longest, POINTER_MAX + 1)));
+	assert_false(pointer_valid(span_of("/a\0", 3)));
+}
+
 static void only_a_string_has_bytes(void **state)
 {
 	json_t *text = json_stringn("ab", 2), *number = json_integer(1);
@@ -168,6 +219,8 @@ int main(void)
 		cmocka_unit_test(a_refusal_does_not_quote_the_input),
 		cmocka_unit_test(canonical_text_is_compact_sorted_and_ascii),
 		cmocka_unit_test(pointers_escape_their_two_signs),
+		cmocka_unit_test(pointers_lead_to_one_place),
+		cmocka_unit_test(what_is_no_pointer_is_told),
 		cmocka_unit_test(only_a_string_has_bytes),
 		cmocka_unit_test(problems_past_the_limit_are_counted),
 	};
