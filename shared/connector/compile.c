@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static const struct connector_kind *const kinds[] = { &documents_kind, &static_kind };
+static const struct connector_kind *const kinds[] = { &documents_kind, &static_kind, &http_kind };
 
 const char *effect_name(enum effect e)
 {
@@ -20,10 +20,7 @@ static const struct connector_kind *find_kind(struct checker *k, const json_t *s
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
 		if (span_is(name, kinds[i]->name))
 			return kinds[i];
-	if (span_is(name, "http"))
-		checker_fail_at(k, "type", "the http connector is not available yet; use documents or static");
-	else
-		checker_fail_at(k, "type", "must be documents or static");
+	checker_fail_at(k, "type", "must be documents, static or http");
 	return NULL;
 }
 
@@ -73,8 +70,7 @@ void connector_free(struct connector *c)
 
 bool connector_leaves(const struct connector *c)
 {
-	(void)c;                 /* documents and static stay; http will be the first that does not */
-	return false;
+	return c->kind == &http_kind;
 }
 
 /* The last line of defence, should a caller ever get here past the gate: a personal action acts as its pinned email, a
@@ -113,7 +109,15 @@ void operation_free(struct operation *op)
 	if (!op)
 		return;
 	json_decref(op->set);
+	buf_done(&op->request.target);
+	buf_done(&op->request.headers);
+	buf_done(&op->request.body);
 	free(op);
+}
+
+const struct upstream_request *operation_request(const struct operation *op)
+{
+	return connector_leaves(op->connector) ? &op->request : NULL;
 }
 
 enum reason operation_run(struct operation *op, struct txn *ledger, json_t **ret_result)

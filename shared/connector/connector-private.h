@@ -12,7 +12,7 @@ struct connector_kind {
 	enum reason (*bind)(const struct connector *c, const struct binding *b, struct operation *op);
 	enum reason (*run)(const struct operation *op, struct txn *ledger, json_t **ret);
 };
-extern const struct connector_kind documents_kind, static_kind;
+extern const struct connector_kind documents_kind, static_kind, http_kind;
 
 struct connector {
 	const struct connector_kind *kind;
@@ -21,6 +21,12 @@ struct connector {
 	/* documents */
 	const struct document_operation *operation;
 	const char *collection;                 /* borrowed from source */
+	struct {
+		const struct http_method *method;
+		unsigned timeout_ms;
+		size_t answer_max;
+		bool idempotent;
+	} http;
 };
 
 struct operation {
@@ -31,6 +37,9 @@ struct operation {
 	char id[DOCUMENT_ID_MAX];               /* empty: none */
 	char after[DOCUMENT_ID_MAX];            /* empty: from the first */
 	json_t *set;                            /* owned; values in place */
+	/* http */
+	struct upstream_request request;
+	char pinned[EMAIL_MAX];                 /* what owner_check compares with; empty: nothing */
 };
 
 /* A constant, or a reference, or a structure with references in it. */
@@ -42,6 +51,8 @@ bool reference_like(const json_t *value);
 /* The value with its references filled in, new. *ret is NULL with REASON_NONE where an optional parameter was not
  * given. IDENTITY_INCOMPLETE; OVERLOADED: out of memory. */
 enum reason reference_resolve(const json_t *value, const struct binding *b, json_t **ret);
+/* Why a value that this reference gave cannot be used: what the token brought is not for the visitor to correct. */
+enum reason reference_fault(const json_t *value);
 
 bool document_id_valid(struct span id);
 

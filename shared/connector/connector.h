@@ -1,4 +1,4 @@
-/* connector.h -- how an action reaches its data: documents (embedded, in the ledger) and static.
+/* connector.h -- how an action reaches its data: documents (embedded, in the ledger), static, and http.
  *
  * A connector is compiled from its JSON at load, bound to one request's values (structure, never templates), and
  * run. The rows of a collection are keyed (site, collection, owner, id): another's row is not found because it is
@@ -24,6 +24,11 @@ bool collection_valid(struct span name);
  * id and after are a string or a reference (an integer is written in decimal); after is a cursor as `next` gave it.
  * set is an object whose values, at any depth, are constants or references; when is {member:[constants]}.
  * static: {"type":"static","result":J}.
+ * http: {"type":"http","connection":N,["provider":N,"host":H,]"method":M,"path":[segments],["query":{},"headers":{},
+ *	"json":J|"form":{},"timeout":"10s","answer_max":N,"result":mapping,"owner_check":{},"not_identity":[names]]}
+ * path segments, members of query, headers and form, and values in json are constants or references, encoded for where
+ * they stand. mapping: "/json/pointer" into the answer, {member: mapping}, {"$each":"/pointer","of":mapping}.
+ * owner_check: {"pointer":P,"equals":{"$identity":"email"|"user_id"},["each":P]}: whose the answer must be.
  *
  * A reference is {"$input":name}, {"$identity":"email"|"name"|"user_id"} or {"$claim":name}; any other object with
  * a member that begins with "$" is a load error. An optional $input without a value leaves its member or element
@@ -34,19 +39,19 @@ struct connector;
 /* What an action tells its connector's compiler. */
 struct connector_rules {
 	enum access access;
-	enum effect effect;                /* read: get list static; write, destructive: create update delete static */
+	enum effect effect;                /* read: get list static GET; write, destructive: create update delete static,
+	                                    * every method */
 	const json_t *parameters;          /* the action's parameter schema: a $input must name one of its properties */
 };
-/* Every mistake is added with its pointer below `at`: unknown type (http: "not available yet" by name), unknown
- * member, a reference that names no parameter, $claim naming an identity or time claim (email name user_id identity
+/* Every mistake is added with its pointer below `at`: unknown type, unknown member, a reference that names no parameter, $claim naming an identity or time claim (email name user_id identity
  * sub exp iat nbf iss aud jti, in any case), ... RC_INVALID, RC_NOMEM. */
 enum rc connector_compile(const json_t *source, struct span at, const struct connector_rules *rules,
                           struct connector **ret, struct problems *problems) MUST_CHECK;
 void connector_free(struct connector *c);
 
-/* Does running it leave the process (then an `intended` record goes first)? documents, static: no. */
+/* Does running it leave the process (then an `intended` record goes first)? http alone does. */
 bool connector_leaves(const struct connector *c);
-/* Does it change anything? */
+/* Does it change anything in the ledger? */
 bool connector_writes(const struct connector *c);
 
 struct binding {                           /* all borrowed */
@@ -58,7 +63,7 @@ struct binding {                           /* all borrowed */
 };
 struct operation;                          /* a connector with its values in place; borrows only the connector */
 /* REASON_NONE; PARAMETERS_INVALID (an id or path reference without a value, no possible id, or more data than a row
- * holds); IDENTITY_INCOMPLETE (also an owner that is not the pinned email of a personal action); OVERLOADED (no
+ * holds, or than a request may); IDENTITY_INCOMPLETE (also an owner that is not the pinned email of a personal action); OVERLOADED (no
  * memory). */
 enum reason connector_bind(const struct connector *c, const struct binding *b, struct operation **ret);
 void operation_free(struct operation *op);
@@ -66,8 +71,28 @@ void operation_free(struct operation *op);
 /* Runs in a ledger transaction (read, or write where connector_writes). Gives the same result when run twice from
  * the same state: a created row's id is made by bind. *ret_result is new, and written only with REASON_NONE.
  * NOT_FOUND, CONFLICT, PARAMETERS_INVALID (an update that makes the row too large); AUDIT_UNAVAILABLE: a storage
- * error, in txn_rc(). */
+ * error, in txn_rc(); UPSTREAM_FAILED: an operation that leaves is not run this way. */
 enum reason operation_run(struct operation *op, struct txn *ledger, json_t **ret_result);
+
+/* ---- an operation that leaves: whoever runs it sends the request, and hands in what came back ---- */
+
+struct upstream_request {                  /* owned by its operation; names are borrowed from the connector */
+	const char *connection, *provider;
+	const char *host;                  /* NULL: the connection's own */
+	const char *method;
+	struct buf target;                 /* "/proxy/customers/..?a=b" */
+	struct buf headers;                /* "Nango-Proxy-Name: value\r\n" lines, safe */
+	struct buf body;
+	const char *content_type;          /* NULL: no body */
+	unsigned timeout_ms;
+	size_t answer_max;
+	bool idempotent;                   /* may be sent again where no answer came: PUT, DELETE, a GET that reads */
+};
+const struct upstream_request *operation_request(const struct operation *op);    /* NULL: it does not leave */
+/* The upstream's own status and body. REASON_NONE with a new *ret_result (null where the body is empty); NOT_FOUND,
+ * CONFLICT, PARAMETERS_INVALID, UPSTREAM_TIMEOUT, UPSTREAM_FAILED after its status; UPSTREAM_INVALID: no JSON;
+ * OWNER_MISMATCH; OVERLOADED: no memory. */
+enum reason operation_answer(const struct operation *op, int status, struct span body, json_t **ret_result);
 
 /* ---- documents by hand: import and list ---- */
 struct document {

@@ -343,10 +343,8 @@ static enum reason bind_id(const json_t *source, const struct binding *b, char o
 	enum reason why = reference_resolve(source, b, &value);
 
 	*ret_given = value != NULL;
-	/* What the token brought is not for the visitor to correct. */
 	if (why == REASON_NONE && value && !id_from(value, out))
-		why = json_object_get(source, "$claim") || json_object_get(source, "$identity") ? REASON_IDENTITY_INCOMPLETE
-											  : REASON_PARAMETERS_INVALID;
+		why = reference_fault(source);
 	json_decref(value);
 	return why;
 }

@@ -159,6 +159,14 @@ void constant_check(struct checker *k, const json_t *value)
 	check_value(k, value, NULL);
 }
 
+enum reason reference_fault(const json_t *value)
+{
+	const char *name = NULL;
+	const struct source *source = source_of(value, &name);
+
+	return source && source->absent != REASON_NONE ? source->absent : REASON_PARAMETERS_INVALID;
+}
+
 static enum reason resolve_reference(const struct source *source, const char *name, const struct binding *b,
 				     json_t **ret)
 {
