@@ -10,12 +10,6 @@
 /* Sizes that servers take: nginx and Apache have 8 KiB for a request's first line. */
 enum { TARGET_MAX = 8000, HEADERS_MAX = 8000, BODY_MAX = 65536 };
 
-/* What is written, and as what: a query and a form differ in nothing but where they stand. */
-struct pairs {
-	struct buf *into;
-	const struct binding *b;
-};
-
 /* A scalar as text. false: it is none. */
 static bool text_add(struct buf *b, const json_t *value)
 {
@@ -63,7 +57,7 @@ static enum reason bind_path(const json_t *path, const struct binding *b, struct
 	return REASON_NONE;
 }
 
-/* ---- a query and a form ---- */
+/* ---- a query and a form, which differ in nothing but where they stand ---- */
 
 static bool pair_add(struct buf *into, const char *name, const json_t *value)
 {
@@ -83,26 +77,25 @@ static bool pair_add(struct buf *into, const char *name, const json_t *value)
 }
 
 /* One value, which may turn out to be an array of some. */
-static enum reason pairs_add(const struct pairs *p, const char *name, const json_t *source)
+static enum reason pairs_add(struct buf *into, const char *name, const json_t *source, const struct binding *b)
 {
 	json_t *value, *element;
-	enum reason why = reference_resolve(source, p->b, &value);
+	enum reason why = reference_resolve(source, b, &value);
 	bool good = true;
 	size_t i;
 
 	if (why != REASON_NONE || !value)
 		return why;
 	if (!json_is_array(value))
-		good = pair_add(p->into, name, value);
+		good = pair_add(into, name, value);
 	json_array_foreach(value, i, element)
-		good = good && pair_add(p->into, name, element);
+		good = good && pair_add(into, name, element);
 	json_decref(value);
 	return good ? REASON_NONE : reference_fault(source);
 }
 
 static enum reason bind_pairs(const json_t *object, const struct binding *b, struct buf *into)
 {
-	const struct pairs p = { into, b };
 	enum reason why = REASON_NONE;
 	const char *name;
 	json_t *source, *element;
@@ -110,9 +103,9 @@ static enum reason bind_pairs(const json_t *object, const struct binding *b, str
 
 	json_object_foreach((json_t *)object, name, source) {
 		if (!json_is_array(source))
-			why = pairs_add(&p, name, source);
+			why = pairs_add(into, name, source, b);
 		json_array_foreach(source, i, element)
-			why = why == REASON_NONE ? pairs_add(&p, name, element) : why;
+			why = why == REASON_NONE ? pairs_add(into, name, element, b) : why;
 		if (why != REASON_NONE)
 			return why;
 	}

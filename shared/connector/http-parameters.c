@@ -25,11 +25,14 @@ bool identity_like(const char *name)
 	return false;
 }
 
-static bool type_names(const json_t *schema)
+static bool type_names(const json_t *type)
 {
-	struct span type = json_span(schema);
+	static const char *const others[] = { "object", "array", "boolean", "null" };
 
-	return !span_is(type, "object") && !span_is(type, "boolean") && !span_is(type, "null") && !span_is(type, "array");
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		if (span_is(json_span(type), others[i]))
+			return false;
+	return true;
 }
 
 /* Can the value be, or have as an element, a text or a number? What has no type can be anything. */
@@ -52,8 +55,9 @@ static bool can_name(const json_t *schema)
 }
 
 /* Every property that can name somebody, at any depth; each returns false to stop, and so does the walk. The depth was
- * bounded by the schema's own compiler, which ran before. */
-static bool properties_each(const json_t *schema, bool top, bool (*each)(const char *name, bool top, void *arg), void *arg)
+ * bounded when the actions document was parsed. */
+static bool properties_each(const json_t *schema, bool top, bool (*each)(const char *name, bool top, void *arg),
+			    void *arg)
 {
 	json_t *properties = json_object_get(schema, "properties");
 	const json_t *items = json_object_get(schema, "items");
