@@ -39,12 +39,13 @@ struct connector;
 /* What an action tells its connector's compiler. */
 struct connector_rules {
 	enum access access;
-	enum effect effect;                /* read: get list static GET; write, destructive: create update delete static,
-	                                    * every method */
+	enum effect effect;                /* read: get list static GET; write, destructive: create update delete
+	                                    * static, every method */
 	const json_t *parameters;          /* the action's parameter schema: a $input must name one of its properties */
 };
-/* Every mistake is added with its pointer below `at`: unknown type, unknown member, a reference that names no parameter, $claim naming an identity or time claim (email name user_id identity
- * sub exp iat nbf iss aud jti, in any case), ... RC_INVALID, RC_NOMEM. */
+/* Every mistake is added with its pointer below `at`: unknown type, unknown member, a reference that names no
+ * parameter, $claim naming an identity or time claim (email name user_id identity sub exp iat nbf iss aud jti, in any
+ * case), an http connector that does not say whose things it asks for, ... RC_INVALID, RC_NOMEM. */
 enum rc connector_compile(const json_t *source, struct span at, const struct connector_rules *rules,
                           struct connector **ret, struct problems *problems) MUST_CHECK;
 void connector_free(struct connector *c);
@@ -63,8 +64,8 @@ struct binding {                           /* all borrowed */
 };
 struct operation;                          /* a connector with its values in place; borrows only the connector */
 /* REASON_NONE; PARAMETERS_INVALID (an id or path reference without a value, no possible id, or more data than a row
- * holds, or than a request may); IDENTITY_INCOMPLETE (also an owner that is not the pinned email of a personal action); OVERLOADED (no
- * memory). */
+ * or a request holds, or a value that does not fit its place); IDENTITY_INCOMPLETE (also an owner that is not the pinned
+ * email of a personal action); OVERLOADED (no memory). */
 enum reason connector_bind(const struct connector *c, const struct binding *b, struct operation **ret);
 void operation_free(struct operation *op);
 

@@ -1,8 +1,9 @@
 /* http-compile.c -- the http connector at load: what it may say, and that it asks for the visitor's own things only.
  *
- *	{"type": "http", "connection": "shop", "method": "GET", "path": ["customers", {"$identity": "email"}, "orders"],
- *	 "query": {"state": {"$input": "state"}}, "result": {"orders": "/items"},
- *	 "owner_check": {"each": "/items", "pointer": "/customer/email", "equals": {"$identity": "email"}}} */
+ *	{"type": "http", "connection": "shop", "method": "GET",
+ *	 "path": ["customers", {"$identity": "email"}, "orders"], "query": {"state": {"$input": "state"}},
+ *	 "result": {"orders": "/items"}, "owner_check": {"each": "/items", "pointer": "/customer/email",
+ *	 "equals": {"$identity": "email"}}} */
 #include "connector/http-private.h"
 #include "base/clock.h"
 #include "base/text.h"
@@ -164,8 +165,9 @@ static void check_pairs(const struct http_checking *h, const json_t *value)
 static bool header_is_ours(const char *name)
 {
 	static const char *const ours[] = {
-		"authorization", "cookie", "host", "content-length", "content-type", "content-encoding", "transfer-encoding",
-		"connection", "te", "trailer", "upgrade", "expect", "accept-encoding", "keep-alive", "idempotency-key",
+		"authorization", "cookie", "host", "content-length", "content-type", "content-encoding",
+		"transfer-encoding", "connection", "te", "trailer", "upgrade", "expect", "accept-encoding",
+		"keep-alive", "idempotency-key",
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
@@ -387,8 +389,8 @@ static void check_is_personal(const struct http_checking *h)
 	for (size_t i = 0; i < ARRAY_LEN(places); i++)
 		owned = owned || sends_owner(json_object_get(h->c->source, places[i]));
 	if (h->rules->access == ACCESS_PERSONAL && !owned)
-		checker_fail(h->k, "a personal action must send $identity email or user_id with its request, or, if it only "
-			     "reads, have an owner_check");
+		checker_fail(h->k, "a personal action must send $identity email or user_id with its request, or, if it "
+			     "only reads, have an owner_check");
 }
 
 static const struct {

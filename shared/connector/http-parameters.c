@@ -103,8 +103,8 @@ static bool check_parameter(const char *name, bool top, void *arg)
 	const struct looking *l = arg;
 
 	if (identity_like(name) && !is_listed(l->listed, name) && !(l->contact && top && strcmp(name, "email") == 0))
-		checker_fail_at(l->k, "not_identity", "the parameter %s looks like an identity, which the token alone says; "
-				"if it is none, list it here", name);
+		checker_fail_at(l->k, "not_identity", "the parameter %s looks like an identity, which the token alone "
+				"says; if it is none, list it here", name);
 	return true;
 }
 

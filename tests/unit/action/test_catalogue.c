@@ -84,7 +84,7 @@ static void members_of_an_action_are_checked(void **state)
 			"/parameters/allOf");
 	action_mistaken("\"name\":\"a\",\"access\":\"public\",\"effect\":\"read\"" OBJECT, "/connector");
 	action_mistaken("\"name\":\"a\",\"access\":\"public\",\"effect\":\"read\"" OBJECT
-			",\"connector\":{\"type\":\"http\"}",
+			",\"connector\":{\"type\":\"ftp\"}",
 			"/connector/type");
 	buf_addf(&members, "\"name\":\"a\",\"title\":7%s", rest);
 	action_mistaken(members.data, "/title");
@@ -136,6 +136,21 @@ static void public_action_declares_email_and_name_at_the_top(void **state)
 	parameters_are("public", "\"a\":{\"properties\":{\"email\":{}}}", "/parameters/properties/a/properties/email");
 	parameters_are("public", "\"a\":{\"items\":{\"properties\":{\"name\":{}}}}",
 		       "/parameters/properties/a/items/properties/name");
+}
+
+#define HTTP(more)                                                                                                   \
+	",\"connector\":{\"type\":\"http\",\"connection\":\"shop\",\"method\":\"GET\",\"path\":[\"o\"]" more "}"
+#define READS(access) "\"name\":\"a\",\"access\":\"" access "\",\"effect\":\"read\""
+#define WHOSE ",\"parameters\":{\"type\":\"object\",\"properties\":{\"customer_id\":{\"type\":\"string\"}}}"
+
+/* The connector sees what the action is and takes: its access, its effect, its parameters. */
+static void http_connector_goes_with_its_action(void **state)
+{
+	(void)state;
+	loads("{\"actions\":[{" READS("public") OBJECT HTTP("") "}]}");
+	action_mistaken(READS("personal") OBJECT HTTP(""), "/connector");
+	action_mistaken(READS("public") WHOSE HTTP(""), "/connector/not_identity");
+	loads("{\"actions\":[{" READS("public") WHOSE HTTP(",\"not_identity\":[\"customer_id\"]") "}]}");
 }
 
 static void too_many_actions_are_refused(void **state)
@@ -251,6 +266,7 @@ int main(void)
 		cmocka_unit_test(members_of_an_action_are_checked),
 		cmocka_unit_test(personal_action_declares_no_identity),
 		cmocka_unit_test(public_action_declares_email_and_name_at_the_top),
+		cmocka_unit_test(http_connector_goes_with_its_action),
 		cmocka_unit_test(too_many_actions_are_refused),
 		cmocka_unit_test(stored_document_is_canonical_and_seen_by_its_version),
 		cmocka_unit_test(demo_has_what_the_product_names),

@@ -30,10 +30,11 @@ static void only_unreserved_bytes_stay(void **state)
 
 static void a_segment_stays_one(void **state)
 {
-	static const char *const good[] = { "1042", "a b", ".hidden", "v1.2", "...a", "\xc3\xa9", "alex@example.com", "a;b=c" };
+	static const char *const good[] = { "1042", "a b", ".hidden", "v1.2", "...a", "\xc3\xa9",
+					     "alex@example.com", "a;b=c" };
 	static const char *const bad[] = {
-		"", ".", "..", "...", "../x", "a/b", "/", "a\\b", "%2e", "a%2fb", "a\nb", "a\r\nb", "\x7f", "\xff", "\xc0\xaf",
-		"a\xc2\x85", "\xed\xa0\x80",
+		"", ".", "..", "...", "../x", "a/b", "/", "a\\b", "%2e", "a%2fb", "a\nb", "a\r\nb", "\x7f", "\xff",
+		"\xc0\xaf", "a\xc2\x85", "\xed\xa0\x80",
 	};
 
 	(void)state;

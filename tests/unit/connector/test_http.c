@@ -90,7 +90,8 @@ static void every_form_compiles(void **state)
 	compiles(POST ",\"json\":{\"deep\":[{\"v\":" V "}]}}", ACCESS_PERSONAL, EFFECT_WRITE);
 	compiles(POST ",\"form\":{\"v\":" V "}}", ACCESS_PERSONAL, EFFECT_DESTRUCTIVE);
 	compiles(GET ",\"result\":\"/a\"}", ACCESS_PERSONAL, EFFECT_READ);
-	compiles(GET ",\"result\":{\"n\":{\"m\":\"/a/0\"},\"l\":{\"$each\":\"/a\",\"of\":{\"x\":\"/x\"}}}}", ACCESS_PERSONAL,
+	compiles(GET ",\"result\":{\"n\":{\"m\":\"/a/0\"},\"l\":{\"$each\":\"/a\",\"of\":{\"x\":\"/x\"}}}}",
+		 ACCESS_PERSONAL,
 		 EFFECT_READ);
 	compiles(OPEN "\"method\":\"GET\",\"path\":[\"status\"]}", ACCESS_PUBLIC, EFFECT_READ);
 }
@@ -107,7 +108,8 @@ static void what_must_be_there_is_missed(void **state)
 static void where_it_goes_is_constant(void **state)
 {
 	(void)state;
-	mistaken("{\"type\":\"http\",\"connection\":" V ",\"method\":\"GET\",\"path\":[" MINE "]}", EFFECT_READ, "/c/connection");
+	mistaken("{\"type\":\"http\",\"connection\":" V ",\"method\":\"GET\",\"path\":[" MINE "]}", EFFECT_READ,
+		 "/c/connection");
 	mistaken("{\"type\":\"http\",\"connection\":\"Shop\",\"method\":\"GET\",\"path\":[" MINE "]}", EFFECT_READ,
 		 "/c/connection");
 	mistaken(GET ",\"provider\":\"a b\"}", EFFECT_READ, "/c/provider");
@@ -179,8 +181,10 @@ static void query_headers_and_bodies_are_checked(void **state)
 static void headers_of_the_connection_are_not_set(void **state)
 {
 	static const char *const names[] = {
-		"Authorization", "COOKIE", "host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection", "TE",
-		"Upgrade", "Expect", "Accept-Encoding", "Keep-Alive", "Proxy-Authorization", "proxy-x", "Idempotency-Key",
+		"Authorization", "COOKIE", "host", "Content-Length", "Content-Type", "Transfer-Encoding", "Connection",
+		"TE",
+		"Upgrade", "Expect", "Accept-Encoding", "Keep-Alive", "Proxy-Authorization", "proxy-x",
+		"Idempotency-Key",
 	};
 
 	(void)state;
@@ -229,8 +233,10 @@ static void mapping_and_owner_check_are_checked(void **state)
 	mistaken(GET ",\"owner_check\":{\"pointer\":\"/a\",\"equals\":" V "}}", EFFECT_READ, "/c/owner_check/equals");
 	mistaken(GET ",\"owner_check\":{\"pointer\":\"/a\",\"equals\":{\"$identity\":\"name\"}}}", EFFECT_READ,
 		 "/c/owner_check/equals");
-	mistaken(GET ",\"owner_check\":{\"pointer\":\"/a\",\"equals\":" MINE ",\"each\":1}}", EFFECT_READ, "/c/owner_check/each");
-	mistaken(GET ",\"owner_check\":{\"pointer\":\"/a\",\"equals\":" MINE ",\"x\":1}}", EFFECT_READ, "/c/owner_check/x");
+	mistaken(GET ",\"owner_check\":{\"pointer\":\"/a\",\"equals\":" MINE ",\"each\":1}}", EFFECT_READ,
+		 "/c/owner_check/each");
+	mistaken(GET ",\"owner_check\":{\"pointer\":\"/a\",\"equals\":" MINE ",\"x\":1}}", EFFECT_READ,
+		 "/c/owner_check/x");
 	mistaken_with(OPEN "\"method\":\"GET\",\"path\":[\"a\"],\"owner_check\":{\"pointer\":\"/a\",\"equals\":" MINE "}}", ANY,
 		      ACCESS_PUBLIC, EFFECT_READ, "/c/owner_check");
 }
@@ -248,10 +254,13 @@ static void a_personal_action_asks_as_somebody(void **state)
 	mistaken(OPEN "\"method\":\"PUT\",\"path\":[\"orders\"," V "]" CHECK "}", EFFECT_WRITE, "/c");
 	mistaken(OPEN "\"method\":\"GET\",\"path\":[\"email\"]}", EFFECT_READ, "/c");
 	compiles(OPEN "\"method\":\"GET\",\"path\":[\"orders\"," V "]" CHECK "}", ACCESS_PERSONAL, EFFECT_READ);
-	compiles(OPEN "\"method\":\"GET\",\"path\":[\"o\"],\"query\":{\"u\":[{\"$identity\":\"user_id\"}]}}", ACCESS_PERSONAL,
+	compiles(OPEN "\"method\":\"GET\",\"path\":[\"o\"],\"query\":{\"u\":[{\"$identity\":\"user_id\"}]}}",
+		 ACCESS_PERSONAL,
 		 EFFECT_READ);
-	compiles(OPEN "\"method\":\"GET\",\"path\":[\"o\"],\"headers\":{\"X-U\":" MINE "}}", ACCESS_PERSONAL, EFFECT_READ);
-	compiles(OPEN "\"method\":\"POST\",\"path\":[\"o\"],\"json\":{\"a\":[{\"b\":" MINE "}]}}", ACCESS_PERSONAL, EFFECT_WRITE);
+	compiles(OPEN "\"method\":\"GET\",\"path\":[\"o\"],\"headers\":{\"X-U\":" MINE "}}", ACCESS_PERSONAL,
+		 EFFECT_READ);
+	compiles(OPEN "\"method\":\"POST\",\"path\":[\"o\"],\"json\":{\"a\":[{\"b\":" MINE "}]}}", ACCESS_PERSONAL,
+		 EFFECT_WRITE);
 	compiles(OPEN "\"method\":\"POST\",\"path\":[\"o\"],\"form\":{\"a\":" MINE "}}", ACCESS_PERSONAL, EFFECT_WRITE);
 }
 
@@ -276,7 +285,8 @@ static void a_parameter_that_looks_like_an_identity_is_refused(void **state)
 		mistaken_with(GET "}", schemas[i], ACCESS_PERSONAL, EFFECT_READ, "/c/not_identity");
 		mistaken_with(GET "}", schemas[i], ACCESS_PUBLIC, EFFECT_READ, "/c/not_identity");
 	}
-	assert_int_equal(compile(GET "}", SCHEMA("\"is_customer\":{\"type\":\"boolean\"}"), ACCESS_PERSONAL, EFFECT_READ, &c,
+	assert_int_equal(compile(GET "}", SCHEMA("\"is_customer\":{\"type\":\"boolean\"}"), ACCESS_PERSONAL,
+				 EFFECT_READ, &c,
 				 NULL), RC_OK);
 	connector_free(c);
 }
@@ -287,7 +297,8 @@ static void what_is_no_identity_is_listed(void **state)
 	struct connector *c = NULL;
 
 	(void)state;
-	assert_int_equal(compile(listed, SCHEMA("\"customer_ref\"" STRING), ACCESS_PERSONAL, EFFECT_READ, &c, NULL), RC_OK);
+	assert_int_equal(compile(listed, SCHEMA("\"customer_ref\"" STRING), ACCESS_PERSONAL, EFFECT_READ, &c, NULL),
+			 RC_OK);
 	connector_free(c);
 	mistaken_with(listed, SCHEMA("\"customer_ref\"" STRING ",\"customer_no\"" STRING), ACCESS_PERSONAL, EFFECT_READ,
 		      "/c/not_identity");
@@ -323,7 +334,8 @@ static enum reason bind_values(const struct connector *c, const struct identity 
 }
 
 /* v is taken. */
-static enum reason bind_v(const char *source, enum effect effect, json_t *v, struct connector **ret_c, struct operation **ret)
+static enum reason bind_v(const char *source, enum effect effect, json_t *v, struct connector **ret_c,
+			  struct operation **ret)
 {
 	json_t *input = json_object();
 	enum reason why;
@@ -357,7 +369,8 @@ static void sends(const char *source, enum effect effect, json_t *v, enum part p
 
 	assert_int_equal(bind_v(source, effect, v, &c, &op), REASON_NONE);
 	r = operation_request(op);
-	assert_string_equal(part == TARGET ? r->target.data : part == HEADERS ? r->headers.data : r->body.data, expected);
+	assert_string_equal(part == TARGET ? r->target.data : part == HEADERS ? r->headers.data : r->body.data,
+			    expected);
 	operation_free(op);
 	connector_free(c);
 }
@@ -375,7 +388,8 @@ static void the_request_says_what_the_connector_says(void **state)
 	const struct upstream_request *r;
 
 	(void)state;
-	assert_int_equal(bind_v(GET ",\"provider\":\"p\",\"host\":\"h.example\",\"timeout\":\"3s\",\"answer_max\":99}", EFFECT_READ,
+	assert_int_equal(bind_v(GET ",\"provider\":\"p\",\"host\":\"h.example\",\"timeout\":\"3s\",\"answer_max\":99}",
+				EFFECT_READ,
 				NULL, &c, &op), REASON_NONE);
 	r = operation_request(op);
 	assert_string_equal(r->connection, "shop");
@@ -418,7 +432,8 @@ static void a_get_that_writes_is_not_repeated(void **state)
 static void a_path_value_stays_one_segment(void **state)
 {
 	static const char *const traversals[] = {
-		"", ".", "..", "...", "../admin", "..\\admin", "a/../../admin", "/etc", "a/b", "a\\b", "%2f", "..%2fadmin", "%2e%2e",
+		"", ".", "..", "...", "../admin", "..\\admin", "a/../../admin", "/etc", "a/b", "a\\b", "%2f",
+		"..%2fadmin", "%2e%2e",
 		"a\r\nX-Admin: 1", "a\nb", "\x7f", "\xc2\x85", "\xe2\x80\xa8", "100%",
 	};
 
@@ -437,7 +452,8 @@ static void a_path_value_stays_one_segment(void **state)
 	sends(IN_PATH, EFFECT_READ, json_integer(-7), TARGET, O("-7"));
 	sends(IN_PATH, EFFECT_READ, json_string("a b?admin=1&x#y;z"), TARGET, O("a%20b%3Fadmin%3D1%26x%23y%3Bz"));
 	sends(IN_PATH, EFFECT_READ, json_string("http:@[::1]"), TARGET, O("http%3A%40%5B%3A%3A1%5D"));
-	sends(IN_PATH, EFFECT_READ, json_string("\xc3\xa9\xef\xbc\x8f\xe2\x80\xa5"), TARGET, O("%C3%A9%EF%BC%8F%E2%80%A5"));
+	sends(IN_PATH, EFFECT_READ, json_string("\xc3\xa9\xef\xbc\x8f\xe2\x80\xa5"), TARGET,
+	      O("%C3%A9%EF%BC%8F%E2%80%A5"));
 }
 
 static void a_query_value_stays_one_value(void **state)
@@ -446,7 +462,8 @@ static void a_query_value_stays_one_value(void **state)
 #define Q(value) "/proxy/o/alex%40example.com?a=" value
 	sends(IN_QUERY, EFFECT_READ, json_string("x&admin=1"), TARGET, Q("x%26admin%3D1"));
 	sends(IN_QUERY, EFFECT_READ, json_string("x#y?z;w+v=%26"), TARGET, Q("x%23y%3Fz%3Bw%2Bv%3D%2526"));
-	sends(IN_QUERY, EFFECT_READ, json_string("a\r\nHost: evil HTTP/1.1"), TARGET, Q("a%0D%0AHost%3A%20evil%20HTTP%2F1.1"));
+	sends(IN_QUERY, EFFECT_READ, json_string("a\r\nHost: evil HTTP/1.1"), TARGET,
+	      Q("a%0D%0AHost%3A%20evil%20HTTP%2F1.1"));
 	sends(IN_QUERY, EFFECT_READ, json_string("../%2f\\"), TARGET, Q("..%2F%252f%5C"));
 	sends(IN_QUERY, EFFECT_READ, json_stringn("a\0b", 3), TARGET, Q("a%00b"));
 	sends(IN_QUERY, EFFECT_READ, json_string("\xe2\x80\xae\xc3\xa9"), TARGET, Q("%E2%80%AE%C3%A9"));
@@ -474,7 +491,8 @@ static void a_form_value_stays_one_value(void **state)
 static void a_header_stays_one_line(void **state)
 {
 	static const char *const splits[] = {
-		"a\r\nX-Admin: 1", "a\nb", "a\rb", "a\tb", "", " ", " a", "a ", "\xc3\xa9", "\x7f", "\xe5\x98\x8a\xe5\x98\x8d", "a\x0b",
+		"a\r\nX-Admin: 1", "a\nb", "a\rb", "a\tb", "", " ", " a", "a ", "\xc3\xa9", "\x7f",
+		"\xe5\x98\x8a\xe5\x98\x8d", "a\x0b",
 	};
 
 	(void)state;
@@ -482,7 +500,8 @@ static void a_header_stays_one_line(void **state)
 		refuses(IN_HEADER, EFFECT_READ, json_string(splits[i]));
 	refuses(IN_HEADER, EFFECT_READ, json_stringn("a\0b", 3));
 	refuses(IN_HEADER, EFFECT_READ, parse("[\"a\"]"));
-	sends(IN_HEADER, EFFECT_READ, json_string("a: b; c=\"d\" %0d%0a"), HEADERS, "Nango-Proxy-X-Note: a: b; c=\"d\" %0d%0a\r\n");
+	sends(IN_HEADER, EFFECT_READ, json_string("a: b; c=\"d\" %0d%0a"), HEADERS,
+	      "Nango-Proxy-X-Note: a: b; c=\"d\" %0d%0a\r\n");
 	sends(IN_HEADER, EFFECT_READ, json_integer(7), HEADERS, "Nango-Proxy-X-Note: 7\r\n");
 }
 
@@ -613,7 +632,8 @@ static void fails(const char *source, int status, const char *body, enum reason 
 static void a_status_has_its_reason(void **state)
 {
 	static const struct { int status; enum reason reason; } rows[] = {
-		{ 404, REASON_NOT_FOUND }, { 410, REASON_NOT_FOUND }, { 409, REASON_CONFLICT }, { 412, REASON_CONFLICT },
+		{ 404, REASON_NOT_FOUND }, { 410, REASON_NOT_FOUND }, { 409, REASON_CONFLICT }, { 412,
+		REASON_CONFLICT },
 		{ 423, REASON_CONFLICT }, { 422, REASON_PARAMETERS_INVALID }, { 408, REASON_UPSTREAM_TIMEOUT },
 		{ 504, REASON_UPSTREAM_TIMEOUT }, { 400, REASON_UPSTREAM_FAILED }, { 401, REASON_UPSTREAM_FAILED },
 		{ 403, REASON_UPSTREAM_FAILED }, { 429, REASON_UPSTREAM_FAILED }, { 500, REASON_UPSTREAM_FAILED },
@@ -644,7 +664,8 @@ static void an_answer_is_json_or_nothing(void **state)
 	fails(GET "}", 200, "{\"a\":1,\"a\":2}", REASON_UPSTREAM_INVALID);
 	fails(GET "}", 201, "{} {}", REASON_UPSTREAM_INVALID);
 	fails(GET "}", 200, "\"\xff\"", REASON_UPSTREAM_INVALID);
-	fails(GET "}", 200, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]", REASON_UPSTREAM_INVALID);
+	fails(GET "}", 200, "[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[[1]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]",
+	      REASON_UPSTREAM_INVALID);
 }
 
 static void a_mapping_picks(void **state)
@@ -670,9 +691,12 @@ static void a_mapping_picks(void **state)
 static void another_ones_order_is_none(void **state)
 {
 	static const char *const others[] = {
-		"{\"id\":7,\"customer\":{\"email\":\"jordan@example.com\"}}", "{\"id\":7}", "{\"id\":7,\"customer\":{\"email\":null}}",
-		"{\"id\":7,\"customer\":{\"email\":[\"alex@example.com\"]}}", "{\"id\":7,\"customer\":\"alex@example.com\"}",
-		"{\"id\":7,\"customer\":{\"email\":\"\"}}", "{\"id\":7,\"customer\":{\"email\":\"alex@example.com.evil.example\"}}",
+		"{\"id\":7,\"customer\":{\"email\":\"jordan@example.com\"}}", "{\"id\":7}",
+		"{\"id\":7,\"customer\":{\"email\":null}}",
+		"{\"id\":7,\"customer\":{\"email\":[\"alex@example.com\"]}}",
+		"{\"id\":7,\"customer\":\"alex@example.com\"}",
+		"{\"id\":7,\"customer\":{\"email\":\"\"}}",
+		"{\"id\":7,\"customer\":{\"email\":\"alex@example.com.evil.example\"}}",
 		"{\"id\":7,\"customer\":{\"email\":\"alex@example.com,jordan@example.com\"}}", "[]", "7", "null", "",
 		"{\"id\":7,\"customer\":{\"email\":\"\xc3\x81lex@example.com\"}}",
 	};
@@ -689,7 +713,8 @@ static void another_ones_order_is_none(void **state)
 static void a_user_id_is_text_or_an_integer(void **state)
 {
 	static const char *const others[] = {
-		"{\"u\":\"01042\"}", "{\"u\":1043}", "{\"u\":1042.0}", "{\"u\":\"1042 \"}", "{\"u\":true}", "{\"u\":[1042]}", "{}",
+		"{\"u\":\"01042\"}", "{\"u\":1043}", "{\"u\":1042.0}", "{\"u\":\"1042 \"}", "{\"u\":true}",
+		"{\"u\":[1042]}", "{}",
 		"{\"u\":-1042}", "{\"u\":\"\"}",
 	};
 
@@ -736,7 +761,8 @@ static void what_stays_makes_no_request(void **state)
 	struct operation *op = NULL;
 
 	(void)state;
-	assert_int_equal(compile("{\"type\":\"static\",\"result\":1}", ANY, ACCESS_PERSONAL, EFFECT_READ, &c, NULL), RC_OK);
+	assert_int_equal(compile("{\"type\":\"static\",\"result\":1}", ANY, ACCESS_PERSONAL, EFFECT_READ, &c, NULL),
+			 RC_OK);
 	assert_false(connector_leaves(c));
 	assert_int_equal(bind_values(c, &alex, input, NULL, &op), REASON_NONE);
 	assert_null(operation_request(op));
