@@ -1,7 +1,8 @@
 /* request.c -- from FastCGI parameters to a struct request, in one pass over them.
  *
- * Of the client's headers only these are read: Authorization, Origin, Host, Content-Type (design 8). Authorization and
- * the server's POSTERN_ parameters are counted, for two of them decide differently from one. */
+ * Of the client's headers only these are read: Authorization, Origin, Host, Content-Type (design 8), Idempotency-Key.
+ * Authorization, Idempotency-Key and the server's POSTERN_ parameters are counted, for two of them decide differently
+ * from one. */
 #include "request.h"
 
 #include "route.h"
@@ -16,7 +17,7 @@
 
 enum parameter {
 	P_METHOD, P_PROTOCOL, P_PATH_INFO, P_SCRIPT_NAME, P_CONTENT_LENGTH, P_CONTENT_TYPE, P_REMOTE, P_AUTHORIZATION,
-	P_ORIGIN, P_HOST, P_SITE, P_METRICS, P_ROLE, P_ANONYMOUS, P_COUNT
+	P_IDEMPOTENCY_KEY, P_ORIGIN, P_HOST, P_SITE, P_METRICS, P_ROLE, P_ANONYMOUS, P_COUNT
 };
 #define NAME(text) { text, sizeof(text) - 1 }
 static const struct span parameter_names[P_COUNT] = {
@@ -24,6 +25,7 @@ static const struct span parameter_names[P_COUNT] = {
 	[P_SCRIPT_NAME] = NAME("SCRIPT_NAME"), [P_CONTENT_LENGTH] = NAME("CONTENT_LENGTH"),
 	[P_CONTENT_TYPE] = NAME("CONTENT_TYPE"), [P_REMOTE] = NAME("REMOTE_ADDR"),
 	[P_AUTHORIZATION] = NAME("HTTP_AUTHORIZATION"), [P_ORIGIN] = NAME("HTTP_ORIGIN"),
+	[P_IDEMPOTENCY_KEY] = NAME("HTTP_IDEMPOTENCY_KEY"),
 	[P_HOST] = NAME("HTTP_HOST"), [P_SITE] = NAME("POSTERN_SITE"), [P_METRICS] = NAME("POSTERN_METRICS"),
 	[P_ROLE] = NAME("POSTERN_ROLE"), [P_ANONYMOUS] = NAME("POSTERN_ANONYMOUS"),
 };
@@ -192,6 +194,8 @@ static void fill(struct request *ret, const struct frame *frame, const struct pa
 	ret->site_pin = ps->p[P_SITE].first;
 	ret->authorization_count = ps->p[P_AUTHORIZATION].count;
 	ret->authorization = ps->p[P_AUTHORIZATION].first;
+	ret->idempotency_key_count = ps->p[P_IDEMPOTENCY_KEY].count;
+	ret->idempotency_key = ps->p[P_IDEMPOTENCY_KEY].first;
 	ret->has_origin = ps->p[P_ORIGIN].count > 0;
 	if (ps->p[P_ORIGIN].count == 1)
 		ret->origin = ps->p[P_ORIGIN].first;     /* of several none is on any list */

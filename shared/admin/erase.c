@@ -29,6 +29,15 @@ static enum rc pins_run(struct txn *ledger, void *arg)
 	return txn_rc(ledger);
 }
 
+/* The stored answers are what the person was told. */
+static enum rc answers_run(struct txn *ledger, void *arg)
+{
+	struct erasure *e = arg;
+
+	e->went = idempotency_remove(ledger, e->site, e->subject, ERASE_BATCH);
+	return txn_rc(ledger);
+}
+
 static enum rc documents_run(struct txn *ledger, void *arg)
 {
 	struct erasure *e = arg;
@@ -52,12 +61,15 @@ static enum rc remove_all(struct writer *writer, job_run run, struct erasure *e,
 static enum rc run(struct admin *a, struct erasure *e, struct erased *ret, struct why *why)
 {
 	struct writer *writer;
+	uint64_t answers = 0;
 	enum rc rc = admin_writer(a, &writer);
 
 	if (rc == RC_OK && (rc = writer_call(writer, identity_run, e)) == RC_OK) {
 		ret->identity = e->identity;
 		rc = remove_all(writer, pins_run, e, &ret->pins);
 	}
+	if (rc == RC_OK)
+		rc = remove_all(writer, answers_run, e, &answers);
 	if (rc == RC_OK && e->documents)
 		rc = remove_all(writer, documents_run, e, &ret->documents);
 	if (rc != RC_OK)

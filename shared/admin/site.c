@@ -167,15 +167,34 @@ static enum rc documents_run(struct txn *ledger, void *arg)
 	return txn_rc(ledger);
 }
 
-static enum rc documents_remove(struct admin *a, const char *site, size_t *ret_count, struct why *why)
+static enum rc answers_run(struct txn *ledger, void *arg)
+{
+	struct removal *r = arg;
+
+	r->went = idempotency_remove(ledger, r->site, NULL, REMOVE_BATCH);
+	return txn_rc(ledger);
+}
+
+static enum rc rows_remove(struct writer *writer, job_run run, const char *site, size_t *ret_count)
 {
 	struct removal r = { .site = site };
+	enum rc rc;
+
+	while ((rc = writer_call(writer, run, &r)) == RC_OK && r.went > 0)
+		*ret_count += r.went;
+	return rc;
+}
+
+/* The documents are counted; the answers of Idempotency-Keys go with them. */
+static enum rc documents_remove(struct admin *a, const char *site, size_t *ret_count, struct why *why)
+{
 	struct writer *writer;
+	size_t answers = 0;
 	enum rc rc = admin_writer(a, &writer);
 
 	*ret_count = 0;
-	while (rc == RC_OK && (rc = writer_call(writer, documents_run, &r)) == RC_OK && r.went > 0)
-		*ret_count += r.went;
+	if (rc == RC_OK && (rc = rows_remove(writer, answers_run, site, &answers)) == RC_OK)
+		rc = rows_remove(writer, documents_run, site, ret_count);
 	if (rc != RC_OK)
 		why_set(why, "the site is removed, but documents of it are left; remove it again: %s", rc_text(rc));
 	return rc;

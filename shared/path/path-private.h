@@ -98,6 +98,33 @@ void health_tick(struct path *p);
 /* May this kind of sender still write to the ledger, by the space last measured? */
 bool path_space_left(struct path *p, enum audit_writer w);
 
+/* ---- idempotency.c: a change asked for twice is made once (Idempotency-Key) ---- */
+
+#define IDEMPOTENCY_KEY_MAX 128
+#define IDEMPOTENCY_HASH_SIZE 16
+
+/* A request's use of a key: whose, for what, and with which parameters. Nothing of the client's text; may be copied and kept. */
+struct idempotency {
+	char site[SITE_ID_MAX], subject[SUBJECT_MAX];
+	uint8_t scope[IDEMPOTENCY_HASH_SIZE];      /* of site, subject, action and key; with the two above the row's key */
+	uint8_t parameters[SHA256_SIZE];
+};
+
+bool idempotency_key_valid(struct span key);       /* 1 to 128 visible ASCII characters */
+enum rc idempotency_make(const struct store *st, const char *site, const char *subject, const char *action, struct span key,
+			 const json_t *parameters, struct idempotency *ret) MUST_CHECK;
+/* In the write transaction that says the change begins. NONE: the key is new or its day is over; it is in flight now, and must be
+ * finished or freed, here or in a later transaction. REPLAYED: run nothing, *ret_result (new) is the answer of then. CONFLICT: it has
+ * other parameters, or is in flight. AUDIT_UNAVAILABLE: a storage error, in txn_rc(). */
+enum reason idempotency_claim(const struct store *st, struct txn *ledger, const struct idempotency *k, uint64_t now_s,
+			      json_t **ret_result);
+/* The change was made: keeps its result, sealed, until a day after the claim. A row that was erased meanwhile stays away. */
+void idempotency_finish(const struct store *st, struct txn *ledger, const struct idempotency *k, const json_t *result);
+/* It was not made: the key is as if it had not been used. `parameters` is not looked at. */
+void idempotency_free(struct txn *ledger, const struct idempotency *k);
+/* Clears a few away whose day is over: with every commit. */
+void idempotency_sweep(struct txn *ledger, uint64_t now_s);
+
 /* ---- one request ---- */
 
 enum step_result { STEP_NEXT, STEP_WAIT };
@@ -130,6 +157,9 @@ struct exchange {
 	struct intent intent;
 	uint8_t conversation[CONVERSATION_KEY_SIZE];
 	bool claims_pin;                       /* a verified visitor's conversation */
+	bool has_key;                          /* an Idempotency-Key that counts */
+	struct idempotency idempotency;
+	bool replayed;                         /* the answer is the stored one, and nothing was run */
 	struct operation *operation;
 	bool durable;                          /* runs inside the commit that records it */
 	json_t *result;

@@ -95,6 +95,8 @@ struct request {                       /* all spans borrowed until the answer is
 	bool anonymous_allowed;        /* a guard lets visitors without a token pass too */
 	size_t authorization_count;    /* HTTP_AUTHORIZATION parameters, and the first */
 	struct span authorization;
+	size_t idempotency_key_count;  /* HTTP_IDEMPOTENCY_KEY parameters, and the first */
+	struct span idempotency_key;
 	bool has_origin;
 	struct span origin, host, content_type, remote;   /* remote: REMOTE_ADDR */
 	struct span body;
@@ -141,5 +143,10 @@ bool pin_get(struct txn *ledger, const char *site, const uint8_t conversation[CO
 enum reason pin_claim(struct txn *ledger, const char *site, const uint8_t conversation[CONVERSATION_KEY_SIZE], const char *subject, uint64_t now_us);
 /* Removes a subject's pins, live or expired, at most max; returns how many rows went. Call again while it returns max. */
 size_t pin_remove(struct txn *ledger, const char *site, const char *subject, size_t max);
+
+/* What the ledger keeps of Idempotency-Keys. */
+#define IDEMPOTENCY_SECONDS 86400
+/* Removes a subject's rows, or with NULL a whole site's, the same way. */
+size_t idempotency_remove(struct txn *ledger, const char *site, const char *subject, size_t max);
 
 #endif

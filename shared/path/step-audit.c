@@ -18,10 +18,12 @@ static void record_outcome(struct exchange *x, enum reason reason)
 {
 	struct audit_record *r = &x->record;
 
-	r->outcome = reason == REASON_NONE ? AUDIT_OUTCOME_DONE
+	bool done = reason == REASON_NONE || reason == REASON_REPLAYED;
+
+	r->outcome = done ? AUDIT_OUTCOME_DONE
 		   : x->identity.decision == DECISION_BLOCKED ? AUDIT_OUTCOME_BLOCKED : AUDIT_OUTCOME_REFUSED;
 	r->reason = recorded_reason(x, reason);
-	r->status = reason == REASON_NONE ? 200 : reason_status(reason_public(reason));
+	r->status = done ? 200 : reason_status(reason_public(reason));
 }
 
 /* A blocked token never reached the look-up; its record names the action only if the site has one of that name. */
@@ -92,6 +94,22 @@ static void fold(struct exchange *x)
 	atomic_fetch_add(&x->path->metrics.folded, 1);
 }
 
+/* A refusal leaves no row: the key can be used again. */
+static enum reason run_once(struct exchange *x, struct txn *ledger)
+{
+	const struct store *st = x->path->o.store;
+	enum reason reason = idempotency_claim(st, ledger, &x->idempotency, x->now_us / 1000000, &x->result);
+
+	if (reason != REASON_NONE)
+		return reason;
+	reason = operation_run(x->operation, ledger, &x->result);
+	if (reason == REASON_NONE)
+		idempotency_finish(st, ledger, &x->idempotency, x->result);
+	else
+		idempotency_free(ledger, &x->idempotency);
+	return reason;
+}
+
 /* The job. May run twice (store.h): it starts from x->reason, which it does not change, and makes its outputs anew. */
 static enum rc commit(struct txn *ledger, void *arg)
 {
@@ -101,13 +119,14 @@ static enum rc commit(struct txn *ledger, void *arg)
 	enum reason reason = x->reason;
 	enum rc rc = RC_OK;
 
+	idempotency_sweep(ledger, now_s);
 	if (reason == REASON_NONE) {
 		json_decref(x->result);
 		x->result = NULL;
 		if (x->claims_pin)
 			reason = pin_claim(ledger, site, x->conversation, x->record.subject, x->now_us);
 		if (reason == REASON_NONE)
-			reason = operation_run(x->operation, ledger, &x->result);
+			reason = x->has_key ? run_once(x, ledger) : operation_run(x->operation, ledger, &x->result);
 		rc = txn_rc(ledger);
 	}
 	if (rc == RC_OK && x->record.subject[0] && x->identity.email[0])
@@ -143,7 +162,8 @@ static enum step_result submit(struct exchange *x)
 static void settle(struct exchange *x)
 {
 	if (x->committed == RC_OK) {
-		x->reason = x->committed_reason;
+		x->replayed = x->committed_reason == REASON_REPLAYED;
+		x->reason = x->replayed ? REASON_NONE : x->committed_reason;
 		atomic_fetch_add(&x->path->metrics.records, 1);
 		return;
 	}

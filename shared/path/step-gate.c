@@ -34,6 +34,19 @@ static enum reason read_body(struct exchange *x)
 	return intent_parse(x->action, x->in.body, &x->intent, &x->problems);
 }
 
+/* Whoever is anonymous has no key, for nobody is there whose it would be; a read is simply made again. */
+static enum reason check_idempotency_key(struct exchange *x)
+{
+	size_t count = x->in.idempotency_key_count;
+
+	x->has_key = count > 0 && exchange_verified(x) && x->action->effect != EFFECT_READ;
+	if (!x->has_key || (count == 1 && idempotency_key_valid(x->in.idempotency_key)))
+		return REASON_NONE;
+	problems_add(&x->problems, span_str(""), "Idempotency-Key must be one header of 1 to %d visible ASCII characters",
+		     IDEMPOTENCY_KEY_MAX);
+	return REASON_REQUEST_MALFORMED;
+}
+
 static enum rc hash_conversation(struct exchange *x)
 {
 	uint8_t hash[SHA256_SIZE];
@@ -106,14 +119,15 @@ static const struct {
 	unsigned for_endpoints;
 	enum reason (*check)(struct exchange *x);
 } checks[] = {
-	{ "action",       CATALOGUE | ACTION,                 find_action        },
-	{ "media type",   ACTION,                             check_media_type   },
-	{ "body",         ACTION,                             read_body          },
-	{ "conversation", ACTION,                             check_conversation },
-	{ "origin",       PLAIN | CATALOGUE | ACTION | GUARD, check_origin       },
-	{ "gate",         ACTION,                             check_gate         },
-	{ "guard",        GUARD,                              check_guard        },
-	{ "headers",      GUARD,                              check_headers      },
+	{ "action",          CATALOGUE | ACTION,                 find_action           },
+	{ "media type",      ACTION,                             check_media_type      },
+	{ "body",            ACTION,                             read_body             },
+	{ "idempotency key", ACTION,                             check_idempotency_key },
+	{ "conversation",    ACTION,                             check_conversation    },
+	{ "origin",          PLAIN | CATALOGUE | ACTION | GUARD, check_origin          },
+	{ "gate",            ACTION,                             check_gate            },
+	{ "guard",           GUARD,                              check_guard           },
+	{ "headers",         GUARD,                              check_headers         },
 };
 
 static unsigned kind_of(const struct endpoint *e)

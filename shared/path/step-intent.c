@@ -5,6 +5,15 @@
  * in one commit, so for them the intent and the outcome are one record. */
 #include "path/path-private.h"
 
+/* Of the parameters as they are run. */
+static enum reason name_change(struct exchange *x)
+{
+	if (!x->has_key)
+		return REASON_NONE;
+	return idempotency_make(x->path->o.store, x->view->site.id, x->record.subject, x->action->name, x->in.idempotency_key,
+				x->intent.parameters, &x->idempotency) == RC_OK ? REASON_NONE : REASON_VAULT_UNAVAILABLE;
+}
+
 enum step_result step_intent(struct exchange *x)
 {
 	bool personal = x->action->access == ACCESS_PERSONAL;
@@ -20,5 +29,7 @@ enum step_result step_intent(struct exchange *x)
 	b.input = x->intent.parameters;
 	b.claims = x->has_token ? x->token.claims : NULL;
 	x->reason = connector_bind(x->action->connector, &b, &x->operation);
+	if (x->reason == REASON_NONE)
+		x->reason = name_change(x);
 	return STEP_NEXT;
 }

@@ -105,6 +105,8 @@ static void headers(struct exchange *x)
 		header(x, "Allow", x->in.allow);
 	if (status == 503 || status == 429)
 		header(x, "Retry-After", status == 503 ? "2" : "10");
+	if (x->replayed)
+		header(x, "Idempotent-Replayed", "true");
 	cors_headers(x);
 }
 

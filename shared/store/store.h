@@ -24,9 +24,9 @@
 enum env { ENV_VAULT, ENV_LEDGER, ENV_COUNT };
 
 /* How the rows of each are laid out, stored in it. Raised where a program that does not know would misread them or write others: of the
- * ledger 2 since its records have a tree. */
+ * ledger 2 since its records have a tree, 3 since it keeps the answers of Idempotency-Keys. */
 #define VAULT_SCHEMA  1
-#define LEDGER_SCHEMA 2
+#define LEDGER_SCHEMA 3
 uint32_t store_schema(enum env env);
 
 /* Every named database, its environment and what its rows are. Keys that begin with a site end that
@@ -52,6 +52,8 @@ uint32_t store_schema(enum env env);
 	X(PINS,		LEDGER,	"pins")		/* site 0 conversation -> subject, times (path/) */ \
 	X(PIN_ORDER,	LEDGER,	"pin_order")	/* site 0 subject claimed_at conversation -> nothing */ \
 	X(PIN_EXPIRY,	LEDGER,	"pin_expiry")	/* expires_at, site 0 conversation -> nothing */ \
+	X(IDEMPOTENCY,	LEDGER,	"idempotency")	/* site 0 subject 0 scope -> expires_at, state, hash, answer, sealed (path/) */ \
+	X(IDEMPOTENCY_EXPIRY, LEDGER, "idempotency_expiry")	/* expires_at, key of IDEMPOTENCY -> nothing */ \
 	X(DOCUMENTS,	LEDGER,	"documents")	/* site 0 collection 0 owner 0 id -> JSON (connector/) */ \
 	X(KEY_USE,	LEDGER,	"key_use")	/* site 0 kid -> counts (keyring/) */ \
 	X(WORKERS,	LEDGER,	"workers")	/* boot id, pid -> a live worker (fcgi-app) */

@@ -120,7 +120,7 @@ def test_records_space_and_schema(data, site):
         found = health(data)
     count = len(data.audit_lines())
     assert found["log"] == {"records": count, "records_1h": count, "records_24h": count, "checkpoint": None}
-    assert (found["vault"]["schema"], found["ledger"]["schema"]) == (1, 2)
+    assert (found["vault"]["schema"], found["ledger"]["schema"]) == (1, 3)
     for env in ("vault", "ledger"):
         stat = os.stat(data.path / env / "data.mdb")
         assert 0 < found[env]["used_bytes"] <= stat.st_size

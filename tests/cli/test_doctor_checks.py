@@ -236,13 +236,13 @@ def test_where_the_master_key_comes_from(data):
 
 
 def test_data_of_an_older_and_of_a_newer_schema(data):
-    for schema, words, command in ((1, "schema 1", "postern migrate"), (3, "newer Postern", "")):
+    for schema, words, command in ((1, "schema 1", "postern migrate"), (4, "newer Postern", "")):
         with RawDb(data.path / "ledger") as db:
             db.put("meta", b"schema", struct.pack(">Q", schema))
         state, says, mend = check(data, "data")
         assert state == WRONG and words in says and command in mend
     with RawDb(data.path / "ledger") as db:
-        db.put("meta", b"schema", struct.pack(">Q", 2))
+        db.put("meta", b"schema", struct.pack(">Q", 3))
 
 
 @root_only

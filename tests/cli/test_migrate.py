@@ -14,6 +14,7 @@ from lib.worker import Worker
 
 SAID = "postern migrate"
 DELAY_US = 30_000_000
+OF_3 = ("idempotency", "idempotency_expiry")      # the tables that came with schema 3
 RECORDS = 700                     # two full tiles, one begun
 
 
@@ -32,8 +33,8 @@ def make_old(data, records=0):
         first = rawlog.size(db)
         db.put_all("records", [(struct.pack(">Q", seq), line.replace(b'"seq":%d,' % (first - 1), b'"seq":%d,' % seq))
                                for seq in range(first, first + records)])
-        db.drop("tree")
-        db.drop("index")
+        for table in ("tree", "index", *OF_3):
+            db.drop(table)
     set_schema(data.path / "ledger", 1)
 
 
@@ -91,9 +92,9 @@ def test_old_data_is_migrated_and_its_records_are_byte_for_byte_the_same(old):
     after = rows(old)
     assert after[:-1] == before and len(before) > RECORDS
     (record,) = old.audit(event="config")
-    assert record["detail"] == {"change": "migrate", "environment": "ledger", "from": 1, "to": 2} and record["outcome"] == "done"
+    assert record["detail"] == {"change": "migrate", "environment": "ledger", "from": 1, "to": 3} and record["outcome"] == "done"
     version, tables = schema(old)
-    assert version == 2 and {"tree", "index"} <= tables
+    assert version == 3 and {"tree", "index", *OF_3} <= tables
     assert old.run("audit", "verify", "--json").json["verdict"] == "verified"
     assert old.run("migrate").out == "nothing to do\n"
 
@@ -102,7 +103,8 @@ def test_what_was_built_is_the_tree_that_appends_would_have_made(data, site):
     expected = rows(data, "tree")
     make_old(data)
     assert data.run("migrate", "--json").json["steps"] == [
-        {"environment": "ledger", "from": 1, "to": 2, "what": "the audit log has a Merkle tree over its records"}]
+        {"environment": "ledger", "from": 1, "to": 2, "what": "the audit log has a Merkle tree over its records"},
+        {"environment": "ledger", "from": 2, "to": 3, "what": "the ledger keeps the answers of Idempotency-Keys"}]
     (tile,), (before,) = rows(data, "tree"), expected
     assert tile[0] == before[0] and tile[1][:-rawlog.HASH] == before[1] and site.kid
 
@@ -128,6 +130,22 @@ def test_an_old_directory_without_records(data):
     data.run("migrate")
     assert len(data.audit()) == 1
     data.run("audit", "verify")
+
+
+def test_schema_2_gets_the_tables_it_lacks_and_keeps_the_rest(data, site):
+    data.run("audit", "checkpoint")
+    with RawDb(data.path / "ledger") as db:
+        for table in OF_3:
+            db.drop(table)
+    set_schema(data.path / "ledger", 2)
+    before = rows(data), rows(data, "tree")[0][1]
+    said = data.run("site", "list", expect=3)
+    assert SAID in said.err and "schema 2" in said.err
+    assert data.run("migrate", "--json").json["steps"] == [
+        {"environment": "ledger", "from": 2, "to": 3, "what": "the ledger keeps the answers of Idempotency-Keys"}]
+    assert schema(data)[0] == 3 and set(OF_3) <= schema(data)[1]
+    assert rows(data)[:-1] == before[0] and rows(data, "tree")[0][1].startswith(before[1])
+    assert data.run("audit", "verify", "--json").json["verdict"] == "verified" and site.kid
 
 
 def test_schema_1_that_has_its_tree_keeps_it(data, site):
@@ -169,10 +187,10 @@ def test_rows_that_are_no_log_are_refused_and_left(old, key):
 
 
 def test_a_newer_schema_is_refused(data):
-    set_schema(data.path / "ledger", 3)
+    set_schema(data.path / "ledger", 4)
     ran = data.run("migrate", expect=3)
-    assert "schema 3" in ran.err and "newer Postern" in ran.err and ran.out == ""
-    set_schema(data.path / "ledger", 2)
+    assert "schema 4" in ran.err and "newer Postern" in ran.err and ran.out == ""
+    set_schema(data.path / "ledger", 3)
 
 
 def test_a_schema_from_which_no_way_leads_is_refused(data):
@@ -180,7 +198,7 @@ def test_a_schema_from_which_no_way_leads_is_refused(data):
     ran = data.run("migrate", expect=3)
     assert "schema 0" in ran.err and "cannot bring up" in ran.err
     assert schema(data)[0] == 0
-    set_schema(data.path / "ledger", 2)
+    set_schema(data.path / "ledger", 3)
 
 
 def test_data_in_use_is_not_migrated(old):

@@ -34,7 +34,8 @@ SECTOR = 512
 SLOW = os.environ.get("POSTERN_SLOW") == "1"
 PICKS = 30 if SLOW else 4         # random choices of what was kept, at each moment
 COMMANDS_EVERY = 10 if SLOW else 40
-TABLES = ["meta", "records", "tree", "index", "identities", "pins", "pin_order", "pin_expiry", "documents", "key_use", "workers"]
+TABLES = ["meta", "records", "tree", "index", "identities", "pins", "pin_order", "pin_expiry", "idempotency",
+          "idempotency_expiry", "documents", "key_use", "workers"]
 
 # tests/faults/shim-journal.c's.
 WRITE, SYNCED_WRITE, SYNC, SYNCED, MAPPED_SYNC = range(5)

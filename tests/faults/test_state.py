@@ -33,8 +33,8 @@ def assert_refused(data, *words, env=None):
     assert ran.code == 3 and all(w in ran.err for w in words) and ran.out == "", str(ran)
 
 
-@pytest.mark.parametrize("folder, now", [("vault", 1), ("ledger", 2)])
-@pytest.mark.parametrize("schema, words", [(3, ["schema 3", "newer Postern"]), (2**40, ["newer Postern"]), (0, ["postern migrate"])])
+@pytest.mark.parametrize("folder, now", [("vault", 1), ("ledger", 3)])
+@pytest.mark.parametrize("schema, words", [(4, ["schema 4", "newer Postern"]), (2**40, ["newer Postern"]), (0, ["postern migrate"])])
 def test_another_schema_version_is_refused_and_said_plainly(data, folder, now, schema, words):
     with RawDb(data.path / folder) as db:
         assert db.get("meta", b"schema") == struct.pack(">Q", now)
