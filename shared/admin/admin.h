@@ -290,7 +290,7 @@ enum rc admin_prune(struct admin *a, uint64_t before_us, uint64_t identities_bef
                     struct why *why) MUST_CHECK;
 
 struct erased { bool identity; uint64_t pins, documents; };
-/* Everything of a person that can go: the identity row, the conversation pins, and where asked the documents. The records keep the subject. */
+/* Everything of a person that can go: the identity row, the conversation pins, the answers of Idempotency-Keys (not counted), and where asked the documents. The records keep the subject. */
 enum rc admin_erase(struct admin *a, const char *site, const char *email, bool documents, struct erased *ret, enum reason *ret_reason,
                     struct why *why) MUST_CHECK;
 

@@ -135,6 +135,15 @@ def test_running_an_action(judged, site):
     judged("POST", actions_path("site", "hello"), headers=[("Content-Type", "text/plain")], body="{}", status=415)
 
 
+def test_a_change_under_a_key(judged, site):
+    def create(key, item):
+        return act(judged, "create_order", {"parameters": {"item": item}}, site.token(), headers=[("Idempotency-Key", key)])
+    assert create("k", "rope").header("Idempotent-Replayed") is None
+    assert create("k", "rope").header("Idempotent-Replayed") == "true"
+    assert create("k", "tent").code == "conflict"
+    assert create("a b", "rope").code == "request_malformed"
+
+
 def test_past_the_budget_an_anonymous_action_is_told_429(judged, site, module_data):
     with Worker(module_data, "--audit-budget", "1") as w, Lighttpd(w) as server:
         answers = [act(judged, "hello", {}, http=server.client()) for _ in range(40)]
