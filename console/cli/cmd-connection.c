@@ -1,4 +1,5 @@
-/* cmd-connection.c -- postern connection add|list|test|rotate|remove: what actions reach other systems by, kept by postern-connectd. */
+/* cmd-connection.c -- postern connection add|list|test|rotate|remove: what actions reach other systems by, kept by
+ * postern-connectd. */
 #include "console/cli/cli.h"
 
 #include <signal.h>

@@ -1,5 +1,6 @@
-/* connection-settings.c -- the options of `connection add` as the JSON that postern-connectd takes. What they mean to a call is
- * connectd's business, and so is whether they are sound; here is only what it could not say in the words of the command line. */
+/* connection-settings.c -- the options of `connection add` as the JSON that postern-connectd takes. What they mean to a
+ * call is connectd's business, and so is whether they are sound; here is only what it could not say in the words of the
+ * command line. */
 #include "console/cli/cli.h"
 #include "base/file.h"
 

@@ -1,5 +1,6 @@
-/* connect-client.c -- asks postern-connectd on its admin socket, by libcurl. What comes back is capped and parsed strictly; a request may
- * hold a secret: what libcurl itself copied of it is freed, not wiped, in a process that leaves no core dump and ends soon. */
+/* connect-client.c -- asks postern-connectd on its admin socket, by libcurl. What comes back is capped and parsed
+ * strictly. A request may hold a secret: what libcurl itself copied of it is freed, not wiped, in a process that leaves
+ * no core dump and ends soon. */
 #include "admin/connection-private.h"
 #include "base/text.h"
 

@@ -1,5 +1,5 @@
-/* connection-secret.c -- what an admin gave as a connection's secret, as the JSON object that postern-connectd takes. It is copied from
- * one struct secret to another, never through a JSON value: those are not wiped. */
+/* connection-secret.c -- what an admin gave as a connection's secret, as the JSON object that postern-connectd takes. It
+ * is copied from one struct secret to another, never through a JSON value: those are not wiped. */
 #include "admin/admin.h"
 #include "base/text.h"
 

@@ -1,4 +1,5 @@
-/* connection.c -- the connections of postern-connectd, each change with its records: `intended`, then connectd, then what came of it.
+/* connection.c -- the connections of postern-connectd, each change with its records: `intended`, then connectd, then
+ * what came of it.
  *
  * Its secrets pass through here as JSON text in struct secret, and go nowhere but to its admin socket. */
 #include "admin/admin-private.h"
@@ -56,8 +57,8 @@ static enum rc ask(const struct connect_request *r, json_t **ret, enum reason *r
 
 enum rc admin_connection_list(const char *socket, unsigned limit_ms, json_t **ret, struct why *why)
 {
-	const struct connect_request r = { .socket = admin_connect_socket(socket), .method = "GET", .path = "/connections",
-		                           .limit_ms = limit_ms ? limit_ms : ASK_MS };
+	const struct connect_request r = { .socket = admin_connect_socket(socket), .method = "GET",
+		                           .path = "/connections", .limit_ms = limit_ms ? limit_ms : ASK_MS };
 	enum reason reason = REASON_NONE;
 	json_t *answer = NULL, *list;
 	enum rc rc = ask(&r, &answer, &reason, why);
@@ -73,7 +74,8 @@ enum rc admin_connection_list(const char *socket, unsigned limit_ms, json_t **re
 	return rc;
 }
 
-enum rc admin_connection_get(const char *socket, const char *name, json_t **ret, enum reason *ret_reason, struct why *why)
+enum rc admin_connection_get(const char *socket, const char *name, json_t **ret, enum reason *ret_reason,
+                             struct why *why)
 {
 	char path[CONNECTION_NAME_ROOM + 32];
 	const struct connect_request r = { .socket = admin_connect_socket(socket), .method = "GET", .path = path,
@@ -106,8 +108,8 @@ void connections_look(struct admin *a, uint64_t now_s)
 	json_array_foreach(list, i, one) {
 		const char *name = json_string_value(json_object_get(one, "name"));
 
-		if (name && admin_connection_name_ok(name) && span_is(json_span(json_object_get(one, "state")), "reauth_needed") &&
-		    seen->reauth++ == 0)
+		if (name && admin_connection_name_ok(name) &&
+		    span_is(json_span(json_object_get(one, "state")), "reauth_needed") && seen->reauth++ == 0)
 			memcpy(seen->first, name, strlen(name) + 1);
 	}
 	json_decref(list);
@@ -252,8 +254,8 @@ static enum rc sites_require(struct admin *a, const json_t *settings, enum reaso
 	return rc;
 }
 
-enum rc admin_connection_add(struct admin *a, const char *socket, const json_t *settings, const struct secret *secret, json_t **ret,
-                             enum reason *ret_reason, struct why *why)
+enum rc admin_connection_add(struct admin *a, const char *socket, const json_t *settings, const struct secret *secret,
+                             json_t **ret, enum reason *ret_reason, struct why *why)
 {
 	struct step s = { .change = "add", .socket = socket, .method = "PUT", .below = "", .limit_ms = ASK_MS,
 		          .name = json_string_value(json_object_get(settings, "name")) };
@@ -276,7 +278,8 @@ enum rc admin_connection_add(struct admin *a, const char *socket, const json_t *
 enum rc admin_connection_rotate(struct admin *a, const char *socket, const char *name, const struct secret *secret,
                                 enum reason *ret_reason, struct why *why)
 {
-	struct step s = { .change = "rotate", .socket = socket, .name = name, .method = "POST", .below = "/rotate", .limit_ms = ASK_MS };
+	struct step s = { .change = "rotate", .socket = socket, .name = name, .method = "POST", .below = "/rotate",
+		          .limit_ms = ASK_MS };
 	struct secret *body = body_make(NULL, secret);
 	enum rc rc;
 
@@ -286,8 +289,8 @@ enum rc admin_connection_rotate(struct admin *a, const char *socket, const char 
 	return rc;
 }
 
-enum rc admin_connection_test(struct admin *a, const char *socket, const char *name, json_t **ret, enum reason *ret_reason,
-                              struct why *why)
+enum rc admin_connection_test(struct admin *a, const char *socket, const char *name, json_t **ret,
+                              enum reason *ret_reason, struct why *why)
 {
 	const struct step s = { .change = "test", .socket = socket, .name = name, .method = "POST", .below = "/test",
 		                .limit_ms = TEST_MS };
@@ -300,9 +303,11 @@ enum rc admin_connection_test(struct admin *a, const char *socket, const char *n
 	return rc;
 }
 
-enum rc admin_connection_remove(struct admin *a, const char *socket, const char *name, enum reason *ret_reason, struct why *why)
+enum rc admin_connection_remove(struct admin *a, const char *socket, const char *name, enum reason *ret_reason,
+                                struct why *why)
 {
-	const struct step s = { .change = "remove", .socket = socket, .name = name, .method = "DELETE", .below = "", .limit_ms = ASK_MS };
+	const struct step s = { .change = "remove", .socket = socket, .name = name, .method = "DELETE", .below = "",
+		                .limit_ms = ASK_MS };
 
 	return step_run(a, &s, NULL, ret_reason, why);
 }

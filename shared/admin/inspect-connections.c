@@ -1,4 +1,5 @@
-/* inspect-connections.c -- do the connections that the actions name exist, and serve their sites? Only where connectd answers. */
+/* inspect-connections.c -- do the connections that the actions name exist, and serve their sites? Only where connectd
+ * answers. */
 #include "admin/inspect-private.h"
 
 #define SITES_LOOKED 1000

@@ -1,4 +1,5 @@
-/* test_connection_secret.c -- what goes to postern-connectd as a secret is one JSON object with the names it takes, whatever was given. */
+/* test_connection_secret.c -- what goes to postern-connectd as a secret is one JSON object with the names it takes,
+ * whatever was given. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
