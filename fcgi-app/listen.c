@@ -3,6 +3,8 @@
  * Never TCP: whoever can connect can claim to be the web server, and only a Unix socket says who connects. */
 #include "listen.h"
 
+#include "base/span.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -31,6 +33,21 @@ static bool listens(int fd)
 	return socket_option(fd, SO_ACCEPTCONN) == 1;
 }
 
+/* Descriptors are handed over in the order of their names; -1: none of them has this one. */
+static int handed_by_name(const char *name, long count)
+{
+	const char *names = getenv("LISTEN_FDNAMES");
+
+	for (long i = 0; names && i < count; i++) {
+		size_t size = strcspn(names, ":");
+
+		if (span_is(span_of(names, size), name))
+			return FIRST_HANDED + (int)i;
+		names = names[size] ? names + size + 1 : NULL;
+	}
+	return -1;
+}
+
 static enum rc take_handed(int fd, struct listener *ret, struct why *why)
 {
 	if (!listens(fd)) {
@@ -38,8 +55,8 @@ static enum rc take_handed(int fd, struct listener *ret, struct why *why)
 		return RC_REFUSED;
 	}
 	if (socket_option(fd, SO_DOMAIN) != AF_UNIX || socket_option(fd, SO_TYPE) != SOCK_STREAM) {
-		why_set(why, "descriptor %d is not a Unix stream socket: the worker serves no TCP; "
-			"give it one, or run it with --listen PATH", fd);
+		why_set(why, "descriptor %d is not a Unix stream socket, and TCP is not served; "
+			"hand over one, or run it with --listen PATH", fd);
 		return RC_REFUSED;
 	}
 	if (fcntl(fd, F_SETFD, FD_CLOEXEC) != 0) {
@@ -104,7 +121,7 @@ static enum rc clear_stale(const struct sockaddr_un *at, struct why *why)
 		return unlink(at->sun_path) == 0 ? RC_OK : RC_IO;
 	}
 	if (rc == 0 || errno == EAGAIN)
-		why_set(why, "another worker listens on %s: stop it, or choose another --listen", at->sun_path);
+		why_set(why, "another process listens on %s: stop it, or choose another path", at->sun_path);
 	else
 		why_set(why, "%s is there and cannot be asked whether it is in use: %s", at->sun_path, strerror(errno));
 	close(fd);
@@ -125,7 +142,7 @@ static bool bind_0660(int fd, const struct sockaddr_un *at)
 static enum rc set_up_socket(int fd, const char *path, const gid_t *group, struct stat *ret_st, struct why *why)
 {
 	if (group && chown(path, (uid_t)-1, *group) != 0)
-		why_set(why, "cannot give %s to its group: %s; make the worker's user a member of it", path, strerror(errno));
+		why_set(why, "cannot give %s to its group: %s; make the program's user a member of it", path, strerror(errno));
 	else if (listen(fd, BACKLOG) != 0 || stat(path, ret_st) != 0)
 		why_set(why, "cannot set up %s: %s", path, strerror(errno));
 	else
@@ -198,6 +215,19 @@ enum rc listen_open(const char *path, const gid_t *group, struct listener *ret, 
 		return open_path(path, group, ret, why);
 	why_set(why, "no socket: start it from a web server or a systemd socket, or run postern-fcgi --listen PATH");
 	return RC_INVALID;
+}
+
+enum rc listen_open_named(const char *name, const char *path, const gid_t *group, struct listener *ret, struct why *why)
+{
+	long handed = handed_count();
+	int fd = handed_by_name(name, handed);
+
+	if (fd >= 0)
+		return take_handed(fd, ret, why);
+	if (handed == 0)
+		return open_path(path, group, ret, why);
+	why_set(why, "LISTEN_FDNAMES names no socket \"%s\": set FileDescriptorName=%s in its socket unit", name, name);
+	return RC_REFUSED;
 }
 
 void listen_unlink(const struct listener *l)

@@ -1,4 +1,4 @@
-/* listen.h -- the socket the worker is reached by: handed over, or made. Always a Unix socket. */
+/* listen.h -- the socket a program is reached by: handed over, or made. Always a Unix socket. */
 #ifndef POSTERN_FCGI_APP_LISTEN_H
 #define POSTERN_FCGI_APP_LISTEN_H
 
@@ -16,6 +16,10 @@ struct listener {
  * RC_INVALID: there is none of these; RC_BUSY: a live socket is at path; RC_REFUSED: what was handed over is no
  * Unix socket; RC_IO. */
 enum rc listen_open(const char *path, const gid_t *group, struct listener *ret, struct why *why) MUST_CHECK;
+/* For a program with several: the one that LISTEN_FDNAMES calls name, else, where none at all were handed over, a new
+ * one at path. RC_REFUSED: others were handed over, and not this. */
+enum rc listen_open_named(const char *name, const char *path, const gid_t *group, struct listener *ret,
+			  struct why *why) MUST_CHECK;
 void    listen_unlink(const struct listener *l);     /* what we made, if it is still ours */
 
 #endif

@@ -580,7 +580,7 @@ def answers(path):
 def test_a_live_socket_is_refused_and_left_alone(data):
     with Worker(data) as w:
         code, said = run_worker("--data", data.path, "--listen", w.socket)
-        assert code == 3 and "another worker listens" in said
+        assert code == 3 and "another process listens" in said
         assert_well(w)
 
 
