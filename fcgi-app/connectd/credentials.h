@@ -1,0 +1,18 @@
+/* credentials.h -- a connection's credential is there and fresh; who asks need not know how. */
+#ifndef POSTERN_FCGI_APP_CONNECTD_CREDENTIALS_H
+#define POSTERN_FCGI_APP_CONNECTD_CREDENTIALS_H
+
+#include "fcgi-app/connectd/store.h"
+
+/* c was loaded from the store. Where its access token is absent, about to expire, or (force_refresh) was refused by
+ * the upstream, it is refreshed, once for all who ask at the same time, and c loaded again in place. force_refresh does
+ * nothing where the stored token is no longer the one that c has. CALL_OK at once for what needs no refresh;
+ * CALL_REAUTH_NEEDED, CALL_CREDENTIALS_FAILED, CALL_UPSTREAM_UNSAFE; CALL_CONNECTION_UNKNOWN where it was removed
+ * meanwhile. c is whole after each of these. Blocks; thread-safe. */
+enum call_error credentials_ready(struct connect_store *s, const char *name, struct connection *c, bool force_refresh);
+
+/* `postern-connectd --refresh NAME --data DIR`: the process in which a refresh happens, which outlives whoever
+ * started it. Returns its exit code. main() has called secret_process_init() and nothing else. */
+int credentials_refresh_main(const char *data, const char *name);
+
+#endif
