@@ -1,0 +1,376 @@
+/* proxy.c -- one request of a worker: checked, compared with its connection's list, sent on.
+ *
+ * The worker is on the outside: it says which site asks, and nothing it says reaches further than the list of the
+ * connection that it names. What is not on the list is refused here, whatever the worker believes. */
+#include "fcgi-app/connectd/proxy.h"
+
+#include "fcgi-app/connectd/allow.h"
+#include "fcgi-app/connectd/credentials.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "site/site.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#define PREFIX "Nango-Proxy-"
+#define PREFIX_SIZE (sizeof(PREFIX) - 1)
+
+struct exchange {                      /* one request, understood */
+	char name[CONNECTION_NAME_MAX + 1];
+	struct span connection, provider, site, host;
+	struct buf headers;
+	struct upstream_call call;
+};
+
+/* ---- numbers ---- */
+
+/* Digits; absent: *ret stays. What lies outside is clamped. */
+static bool number(const struct request *r, const char *name, uint64_t min, uint64_t max, uint64_t *ret)
+{
+	struct span s;
+	uint64_t n = 0;
+
+	if (!request_header_once(r, name, &s))
+		return false;
+	if (!s.data)
+		return true;
+	for (size_t i = 0; i < s.size; i++) {
+		char c = ((const char *)s.data)[i];
+
+		if (!ascii_is_digit(c) || i > 12)
+			return false;
+		n = n * 10 + (uint64_t)(c - '0');
+	}
+	*ret = n < min ? min : n > max ? max : n;
+	return s.size > 0;
+}
+
+/* ---- headers that go on ---- */
+
+static bool header_name_ok(struct span name)
+{
+	static const char *const refused[] = {
+		"authorization", "cookie", "host", "content-length", "transfer-encoding", "connection", "te", "trailer",
+		"upgrade", "expect", "accept-encoding", "keep-alive",
+	};
+	const char *s = name.data;
+
+	for (size_t i = 0; i < name.size; i++)
+		if (!ascii_is_alpha(s[i]) && !ascii_is_digit(s[i]) && (s[i] == '\0' || !strchr("!#$%&'*+-.^_`|~", s[i])))
+			return false;
+	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
+		if (ascii_equal_nocase(name, refused[i]))
+			return false;
+	return name.size > 0 && (name.size < 6 || !ascii_equal_nocase(span_of(s, 6), "proxy-"));
+}
+
+/* Visible ASCII with inner blanks only. */
+static bool header_value_ok(struct span value)
+{
+	const char *s = value.data;
+
+	if (value.size == 0 || s[0] == ' ' || s[value.size - 1] == ' ')
+		return false;
+	for (size_t i = 0; i < value.size; i++)
+		if (s[i] < 0x20 || s[i] > 0x7e)
+			return false;
+	return true;
+}
+
+/* A header's name as the upstream will see it; empty: it stays here. */
+static struct span forwarded(struct span name)
+{
+	if (name.size <= PREFIX_SIZE || !ascii_equal_nocase(span_of(name.data, PREFIX_SIZE), PREFIX))
+		return span_of(NULL, 0);
+	return span_of((const char *)name.data + PREFIX_SIZE, name.size - PREFIX_SIZE);
+}
+
+static bool take_headers(struct exchange *x, const struct request *r, bool *ret_key)
+{
+	for (size_t i = 0; i < r->header_count; i++) {
+		struct span name = forwarded(r->header[i].name);
+
+		if (!name.data)
+			continue;
+		if (!header_name_ok(name) || !header_value_ok(r->header[i].value))
+			return false;
+		*ret_key |= ascii_equal_nocase(name, "idempotency-key");
+		buf_add_span(&x->headers, name);
+		buf_add_str(&x->headers, ": ");
+		buf_add_span(&x->headers, r->header[i].value);
+		buf_add_str(&x->headers, "\r\n");
+	}
+	return !x->headers.failed;
+}
+
+/* Does the request bring the header that the credential goes into? */
+static bool names_credential(const struct connection *c, const struct request *r)
+{
+	if (c->auth.type != AUTH_API_KEY || c->auth.in_query)
+		return false;
+	for (size_t i = 0; i < r->header_count; i++)
+		if (ascii_equal_nocase(forwarded(r->header[i].name), c->auth.name))
+			return true;
+	return false;
+}
+
+/* The same for a key in the query. Names are compared as bytes and after a percent sign refused, for an upstream would
+ * decode them. */
+static bool queries_credential(const struct connection *c, struct span query)
+{
+	const char *at = query.data, *end = at + query.size;
+
+	if (c->auth.type != AUTH_API_KEY || !c->auth.in_query || query.size == 0)
+		return false;
+	while (at < end) {
+		size_t size = 0;
+
+		while (at + size < end && !strchr("&;=", at[size]))
+			size++;
+		if (span_is(span_of(at, size), c->auth.name) || memchr(at, '%', size))
+			return true;
+		while (at + size < end && !strchr("&;", at[size]))
+			size++;
+		at += size + 1;
+	}
+	return false;
+}
+
+/* ---- understanding ---- */
+
+static bool repeatable(const char *method)
+{
+	return strcmp(method, "POST") != 0 && strcmp(method, "PATCH") != 0;
+}
+
+static bool take_limits(struct exchange *x, const struct request *r, bool has_key)
+{
+	uint64_t ms = TIMEOUT_DEFAULT_MS, max = ANSWER_DEFAULT, retries = 2;
+
+	if (!number(r, "Postern-Timeout-Ms", 100, 30000, &ms) || !number(r, "Postern-Answer-Max", 1, 1 << 20, &max) ||
+	    !number(r, "Retries", 0, 2, &retries))
+		return false;
+	x->call.timeout_ms = (unsigned)ms;
+	x->call.answer_max = max;
+	x->call.retries = repeatable(x->call.method) || has_key ? (unsigned)retries : 0;
+	return true;
+}
+
+static bool take_target(struct exchange *x, const struct request *r)
+{
+	const size_t prefix = strlen("/proxy/");
+
+	if (r->path.size <= prefix || memcmp(r->path.data, "/proxy/", prefix) != 0)
+		return false;
+	x->call.path = span_of((const char *)r->path.data + prefix, r->path.size - prefix);
+	x->call.query = r->query;
+	x->call.method = method_of(r->method);
+	return x->call.method && path_safe(x->call.path) && query_safe(r->query);
+}
+
+static bool take_names(struct exchange *x, const struct request *r)
+{
+	return request_header_once(r, "Connection-Id", &x->connection) && x->connection.size > 0 &&
+	       request_header_once(r, "Provider-Config-Key", &x->provider) && x->provider.size > 0 &&
+	       request_header_once(r, "Postern-Site", &x->site) && site_id_valid(x->site) &&
+	       request_header_once(r, "Postern-Host", &x->host);
+}
+
+static bool understand(struct exchange *x, const struct request *r)
+{
+	bool has_key = false;
+
+	if (r->too_large || !take_names(x, r) || !take_target(x, r) || !take_headers(x, r, &has_key) ||
+	    !take_limits(x, r, has_key))
+		return false;
+	x->call.headers = buf_span(&x->headers);
+	x->call.body = r->body;
+	x->call.has_body = r->body.size > 0;
+	return true;
+}
+
+/* ---- the list ---- */
+
+static bool served(const struct connection *c, const struct exchange *x)
+{
+	return connection_serves_site(c, x->site) && span_is(x->provider, c->provider) &&
+	       (!x->host.data || ascii_equal_nocase(x->host, c->authority)) &&
+	       connection_allows(c, span_str(x->call.method), x->call.path);
+}
+
+static enum call_error find(struct connect_store *s, struct exchange *x, struct connection *ret)
+{
+	enum rc rc;
+
+	if (!connection_name_ok(x->connection))
+		return CALL_CONNECTION_UNKNOWN;
+	memcpy(x->name, x->connection.data, x->connection.size);
+	x->name[x->connection.size] = '\0';
+	rc = connect_store_load(s, x->name, ret);
+	if (rc == RC_OK)
+		return CALL_OK;
+	if (rc == RC_NOT_FOUND)
+		return CALL_CONNECTION_UNKNOWN;
+	log_line(LOG_LEVEL_ERROR, "connection %s cannot be read: %s", x->name, rc_text(rc));
+	return CALL_CREDENTIALS_FAILED;
+}
+
+/* ---- how many at once ---- */
+
+struct busy {
+	struct busy *next;
+	char name[CONNECTION_NAME_MAX + 1];
+	unsigned count;
+};
+
+static pthread_mutex_t busy_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct busy *busy_list;
+
+/* Entries live while somebody calls: their number is bounded by the requests in flight. */
+static bool enter_locked(const struct connection *c)
+{
+	struct busy *b = busy_list;
+
+	while (b && strcmp(b->name, c->name) != 0)
+		b = b->next;
+	if (!b) {
+		if (!(b = calloc(1, sizeof(*b))))
+			return false;
+		snprintf(b->name, sizeof(b->name), "%s", c->name);
+		b->next = busy_list;
+		busy_list = b;
+	}
+	if (b->count >= c->concurrency)
+		return false;
+	b->count++;
+	return true;
+}
+
+static bool enter(const struct connection *c)
+{
+	bool ok;
+
+	pthread_mutex_lock(&busy_lock);
+	ok = enter_locked(c);
+	pthread_mutex_unlock(&busy_lock);
+	return ok;
+}
+
+static void leave(const char *name)
+{
+	struct busy **at = &busy_list, *b;
+
+	pthread_mutex_lock(&busy_lock);
+	while (*at && strcmp((*at)->name, name) != 0)
+		at = &(*at)->next;
+	b = *at;
+	if (b && --b->count == 0) {
+		*at = b->next;
+		free(b);
+	}
+	pthread_mutex_unlock(&busy_lock);
+}
+
+/* ---- calling ---- */
+
+enum call_error proxy_call(struct connect_store *s, struct connection *c, const struct upstream_call *call,
+			   struct upstream_answer *ret)
+{
+	uint64_t until = clock_mono_ms() + call->timeout_ms, now;
+	struct upstream_call again = *call;
+	char name[CONNECTION_NAME_MAX + 1];
+	enum call_error e;
+
+	snprintf(name, sizeof(name), "%s", c->name);   /* c is loaded again in place */
+	if ((e = credentials_ready(s, name, c, false)) != CALL_OK || (e = upstream_call(c, call, ret)) != CALL_OK)
+		return e;
+	now = clock_mono_ms();
+	if (ret->status != 401 || c->auth.type < AUTH_OAUTH2_REFRESH || now >= until)
+		return CALL_OK;
+	upstream_answer_done(ret);
+	again.timeout_ms = (unsigned)(until - now);
+	e = credentials_ready(s, name, c, true);
+	return e == CALL_OK ? upstream_call(c, &again, ret) : e;
+}
+
+static void give(struct answer *ret, struct upstream_answer *a)
+{
+	ret->status = a->status;
+	ret->body = a->body;
+	a->body = BUF_INIT;
+	if (a->content_type[0])
+		answer_header_add(ret, "Content-Type", a->content_type);
+	if (a->etag[0])
+		answer_header_add(ret, "ETag", a->etag);
+	if (a->last_modified[0])
+		answer_header_add(ret, "Last-Modified", a->last_modified);
+	if (a->retry_after >= 0) {
+		char seconds[16];
+
+		snprintf(seconds, sizeof(seconds), "%d", a->retry_after);
+		answer_header_add(ret, "Retry-After", seconds);
+	}
+}
+
+static enum call_error call_as(struct connect_store *s, struct connection *c, struct exchange *x, const struct request *r,
+			       struct answer *ret)
+{
+	struct upstream_answer a = { .retry_after = -1 };
+	enum call_error e;
+
+	if (!served(c, x))
+		return CALL_CONNECTION_DENIED;
+	if (names_credential(c, r) || queries_credential(c, r->query))
+		return CALL_REQUEST_MALFORMED;
+	if (!enter(c))
+		return CALL_CONNECTION_BUSY;
+	e = proxy_call(s, c, &x->call, &a);
+	leave(x->name);
+	if (e == CALL_OK)
+		give(ret, &a);
+	upstream_answer_done(&a);
+	return e;
+}
+
+/* ---- refusing ---- */
+
+/* The path stands in the log for refusals of the list alone: an admin needs it to write the rule. Its query does not. */
+static void log_refusal(const struct exchange *x, const struct request *r, enum call_error e)
+{
+	char site[64], connection[80], method[16], path[200] = "";
+	enum log_level level = e == CALL_CONNECTION_DENIED ? LOG_LEVEL_WARNING : LOG_LEVEL_INFO;
+
+	if (e == CALL_CONNECTION_DENIED)
+		text_show(path, sizeof(path), x->call.path);
+	log_line(level, "refused: %s: site %s, connection %s, %s%s%s", call_error_code(e),
+		 x->site.size ? text_show(site, sizeof(site), x->site) : "-",
+		 x->connection.size ? text_show(connection, sizeof(connection), x->connection) : "-",
+		 text_show(method, sizeof(method), r->method), path[0] ? " /" : "", path);
+}
+
+static void refuse(struct answer *ret, enum call_error e)
+{
+	ret->status = call_error_status(e);
+	answer_header_add(ret, "Content-Type", "application/json");
+	answer_header_add(ret, "Postern-Connect-Error", call_error_code(e));
+	buf_addf(&ret->body, "{\"error\":\"%s\"}", call_error_code(e));
+}
+
+void proxy_handle(void *arg, const struct request *r, struct answer *ret)
+{
+	struct exchange x = { .headers = BUF_INIT };
+	struct connection c = { 0 };
+	enum call_error e = CALL_REQUEST_MALFORMED;
+
+	if (understand(&x, r) && (e = find(arg, &x, &c)) == CALL_OK)
+		e = call_as(arg, &c, &x, r, ret);
+	if (e != CALL_OK) {
+		log_refusal(&x, r, e);
+		refuse(ret, e);
+	}
+	connection_done(&c);
+	buf_done(&x.headers);
+}
