@@ -25,20 +25,22 @@ PREFIX  ?= /usr/local
 UNITDIR ?= $(PREFIX)/lib/systemd/system
 VERSION := $(shell sed -n 's/^#define POSTERN_VERSION "\(.*\)"/\1/p' shared/base/version.h)
 
-# What each program links; only the console knows curses, only the worker FastCGI.
+# What each program links; only the console knows curses, only the worker FastCGI, only postern-connectd libmicrohttpd.
 libs_shared := -ljansson -llmdb -lcrypto -lidn2 -lpcre2-8 -lz -lm -lcurl
 libs_fcgi   := -lfcgi
 libs_tui    := -lncursesw -ltinfo
+libs_connectd := -lmicrohttpd
 
 shared_src := $(wildcard shared/*/*.c)
 cli_src    := $(wildcard console/cli/*.c)
 tui_src    := $(wildcard console/tui/*.c)
 fcgi_src   := $(wildcard fcgi-app/*.c)
+connectd_src := $(wildcard fcgi-app/connectd/*.c)
 unit_src   := $(wildcard tests/unit/*/test_*.c)
 testlib_src := $(wildcard tests/lib/*.c)
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
-programs := $(B)/postern $(B)/postern-fcgi $(B)/postern-console
+programs := $(B)/postern $(B)/postern-fcgi $(B)/postern-connectd $(B)/postern-console
 units    := $(patsubst %.c,$(B)/%,$(unit_src))
 shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
 
@@ -63,6 +65,10 @@ $(B)/postern-fcgi: $(call obj,$(fcgi_src)) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $^ $(libs_fcgi) $(libs_shared)
 
+$(B)/postern-connectd: $(call obj,$(connectd_src) fcgi-app/listen.c) $(B)/libpostern.a
+	echo '  LD   $@'
+	$(CC) $(all_ld) -o $@ $^ $(libs_connectd) $(libs_shared)
+
 $(B)/postern-console: $(call obj,$(tui_src)) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $^ $(libs_tui) $(libs_shared)
@@ -76,6 +82,10 @@ $(B)/libpostern.a: $(call obj,$(shared_src))
 $(B)/tests/unit/tui/%: $(B)/tests/unit/tui/%.o $(call obj,$(testlib_src) $(filter-out %/main.c,$(tui_src))) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a -lcmocka $(libs_tui) $(libs_shared)
+
+$(B)/tests/unit/connectd/%: $(B)/tests/unit/connectd/%.o $(call obj,$(testlib_src) $(filter-out %/main.c,$(connectd_src))) $(B)/libpostern.a
+	echo '  LD   $@'
+	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a -lcmocka $(libs_connectd) $(libs_shared)
 
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(call obj,$(testlib_src)) $(B)/libpostern.a
 	echo '  LD   $@'
@@ -120,7 +130,7 @@ check-unit: units	## build and run all unit tests, of this tree (SAN=address,und
 
 # The suites of one tree: its unit tests, and the programs behind a real web server and on the command line.
 suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit_src:.c=)) tests/cli tests/http \
-         tests/console tests/faults
+         tests/connect tests/console tests/faults
 # Once is enough for these: the shipped files, with the programs as they ship.
 once   = tests/docs tests/machine tests/package tests/servers tests/signers
 checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(once) $(call suites,address$(comma)undefined)
@@ -145,7 +155,7 @@ check-trees:
 $(B)/%.tidy: %.c $(B)/%.o .clang-tidy
 	@clang-tidy --quiet --warnings-as-errors='*' $< -- $(filter-out -Werror,$(all_c)) 2>$@.log || { cat $@.log; exit 1; }
 	@mv $@.log $@
-tidy: $(patsubst %.c,$(B)/%.tidy,$(shared_src) $(cli_src) $(tui_src) $(fcgi_src))
+tidy: $(patsubst %.c,$(B)/%.tidy,$(shared_src) $(cli_src) $(tui_src) $(fcgi_src) $(connectd_src))
 
 cppcheck:
 	@mkdir -p $(B)/cppcheck
@@ -175,7 +185,7 @@ man_of    = $(PREFIX)/share/man/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 install: all	## install below $(DESTDIR)$(PREFIX), by default /usr/local; then: postern init
 	echo '  INSTALL $(DESTDIR)$(PREFIX)'
 	install -D -m 755 -t $(DESTDIR)$(PREFIX)/bin $(B)/postern $(B)/postern-console
-	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(B)/postern-fcgi
+	install -D -m 755 -t $(DESTDIR)$(PREFIX)/sbin $(B)/postern-fcgi $(B)/postern-connectd
 	$(call put_tree,$(notdir $(wildcard data/demo data/deploy data/examples data/signers)))
 	$(put) -t $(share)/postern $(wildcard data/openapi.yaml) data/audit-line.schema.json
 	$(foreach m,$(manuals),$(put) $(m) $(DESTDIR)$(call man_of,$(m)) &&) true
@@ -187,7 +197,7 @@ install: all	## install below $(DESTDIR)$(PREFIX), by default /usr/local; then: 
 	$(put) -t $(DESTDIR)$(PREFIX)/lib/tmpfiles.d data/deploy/tmpfiles.d/postern.conf
 
 uninstall:	## remove what make install put there; the data stays
-	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/postern bin/postern-console sbin/postern-fcgi \
+	rm -f $(addprefix $(DESTDIR)$(PREFIX)/,bin/postern bin/postern-console sbin/postern-fcgi sbin/postern-connectd \
 		lib/sysusers.d/postern.conf lib/tmpfiles.d/postern.conf share/bash-completion/completions/postern)
 	rm -f $(foreach m,$(manuals),$(DESTDIR)$(call man_of,$(m)))
 	rm -f $(patsubst data/deploy/systemd/%,$(DESTDIR)$(UNITDIR)/%,$(wildcard data/deploy/systemd/postern*))
