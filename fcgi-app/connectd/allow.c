@@ -32,10 +32,10 @@ static struct span next_segment(struct span *rest)
 	return segment;
 }
 
-/* pchar of RFC 3986 without the percent sign. A raw semicolon is not among them: some servers cut a segment there. */
+/* pchar of RFC 3986 without the percent sign. */
 static bool plain(char c)
 {
-	return ascii_is_alpha(c) || ascii_is_digit(c) || (c != '\0' && strchr("-._~!$&'()*+,=:@", c));
+	return ascii_is_alpha(c) || ascii_is_digit(c) || (c != '\0' && strchr("-._~!$&'()*+,;=:@", c));
 }
 
 static int hex(char c)
@@ -70,26 +70,30 @@ static bool decode(struct span segment, char out[DECODED_MAX], size_t *ret_size)
 	return true;
 }
 
-/* Dots up to the end, or up to where some servers cut a segment or trim it. */
+/* Dots, or nothing, up to the end or up to where some servers cut a segment (";") or trim it. */
 static bool dots_only(const char *s, size_t size)
 {
 	size_t dots = 0;
 
 	while (dots < size && s[dots] == '.')
 		dots++;
-	return dots == size || (dots > 0 && (s[dots] == ';' || s[dots] == ' '));
+	return dots == size || s[dots] == ';' || s[dots] == ' ';
 }
 
 static bool segment_safe(struct span segment)
 {
 	char s[DECODED_MAX];
+	const uint8_t *at = (const uint8_t *)s, *end;
 	size_t size;
 
-	if (!decode(segment, s, &size) || size == 0 || !utf8_valid(span_of(s, size)) || dots_only(s, size))
+	if (!decode(segment, s, &size) || dots_only(s, size))
 		return false;
-	for (size_t i = 0; i < size; i++)
-		if (s[i] == '/' || s[i] == '\\' || s[i] == '%' || (uint8_t)s[i] < 0x20 || s[i] == 0x7f)
+	for (end = at + size; at < end;) {
+		uint32_t cp = utf8_next(&at, end);
+
+		if (cp == UTF8_BAD || text_is_control(cp) || cp == '/' || cp == '\\' || cp == '%')
 			return false;
+	}
 	return true;
 }
 
@@ -106,7 +110,7 @@ bool query_safe(struct span query)
 	const char *s = query.data;
 
 	for (size_t i = 0; i < query.size; i++)
-		if (!plain(s[i]) && s[i] != ';' && s[i] != '/' && s[i] != '?' && s[i] != '%')
+		if (!plain(s[i]) && s[i] != '/' && s[i] != '?' && s[i] != '%')
 			return false;
 	return true;
 }

@@ -151,7 +151,7 @@ static bool take_limits(struct exchange *x, const struct request *r, bool has_ke
 	uint64_t ms = TIMEOUT_DEFAULT_MS, max = ANSWER_DEFAULT, retries = 2;
 
 	if (!number(r, "Postern-Timeout-Ms", 100, 30000, &ms) || !number(r, "Postern-Answer-Max", 1, 1 << 20, &max) ||
-	    !number(r, "Retries", 0, 2, &retries))
+	    !number(r, "Retries", 0, UINT32_MAX, &retries) || retries > 2)
 		return false;
 	x->call.timeout_ms = (unsigned)ms;
 	x->call.answer_max = max;
