@@ -86,8 +86,8 @@ static enum rc read_key(struct connect_store *s, const char *path, struct why *w
 	}
 	if (rc == RC_OK)
 		rc = secret_read_file(path, AEAD_KEY_SIZE, &s->key);
-	if (rc == RC_OK && s->key->size != AEAD_KEY_SIZE)
-		rc = RC_INVALID;
+	if (rc == RC_INVALID || (rc == RC_OK && s->key->size != AEAD_KEY_SIZE))
+		rc = RC_CORRUPT;
 	if (rc != RC_OK)
 		why_set(why, "cannot use %s: %s", path, rc_text(rc));
 	return rc;

@@ -176,6 +176,13 @@ def test_it_does_not_start_where_it_cannot(tmp_path):
     code, said = run(*where)
     assert code == 3 and "chmod 700" in said
     os.chmod(tmp_path / "data", 0o700)
+    key = tmp_path / "data" / "connect.key"
+    for size in (31, 33):
+        key.write_bytes(bytes(size))
+        os.chmod(key, 0o600)
+        code, said = run(*where)
+        assert code == 3 and "connect.key" in said
+    key.unlink()
     with socket.socket(socket.AF_UNIX) as taken:
         taken.bind(str(tmp_path / "p"))
         taken.listen()
