@@ -42,40 +42,6 @@ static bool is_part(struct span part, const char *ends)
 	return true;
 }
 
-static bool piece_is_named(struct span piece, const char *name)
-{
-	const char *at = piece.data, *equals = piece.size ? memchr(at, '=', piece.size) : NULL;
-	size_t size = equals ? (size_t)(equals - at) : piece.size;
-	int decoded_size = 0;
-	char *decoded = size ? curl_easy_unescape(NULL, at, (int)size, &decoded_size) : NULL;
-	bool same = decoded && span_is(span_of(decoded, (size_t)decoded_size), name);
-
-	curl_free(decoded);
-	return same;
-}
-
-/* A second key beside the connection's own might be the one that counts. */
-static bool query_names(struct span query, const char *name)
-{
-	const char *at = query.data, *end = at + query.size;
-
-	while (at < end) {
-		const char *stop = memchr(at, '&', (size_t)(end - at));
-
-		stop = stop ? stop : end;
-		if (piece_is_named(span_of(at, (size_t)(stop - at)), name))
-			return true;
-		at = stop + 1;
-	}
-	return false;
-}
-
-static bool call_is_well_formed(const struct connection *c, const struct upstream_call *call)
-{
-	return is_part(call->path, "?#") && is_part(call->query, "#") &&
-		!(c->auth.type == AUTH_API_KEY && c->auth.in_query && query_names(call->query, c->auth.name));
-}
-
 /* A secret: an API key may be in it. */
 static struct secret *url_of(const struct connection *c, const struct upstream_call *call, const struct credential *key)
 {
@@ -162,7 +128,7 @@ enum call_error upstream_call(const struct connection *c, const struct upstream_
 	enum call_error e = CALL_CREDENTIALS_FAILED;
 
 	*ret = (struct upstream_answer){ .retry_after = -1 };
-	if (!call_is_well_formed(c, call))
+	if (!is_part(call->path, "?#") || !is_part(call->query, "#"))
 		return CALL_REQUEST_MALFORMED;
 	if (credential_make(c, &key) == RC_OK)
 		e = call_with(c, call, &key, ret);
