@@ -18,7 +18,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define AHEAD_S 60
+#define AHEAD_MOST_S 60
+#define AHEAD_LEAST_S 5                /* a call that begins now may still be on its way then */
 
 bool refresh_fresh(const struct connection *c, int64_t now)
 {
@@ -28,8 +29,10 @@ bool refresh_fresh(const struct connection *c, int64_t now)
 		return false;
 	if (c->expires_at == 0)
 		return true;                    /* the server did not say: until the upstream refuses it */
-	if (ahead < 0 || ahead > AHEAD_S)
-		ahead = AHEAD_S;
+	if (ahead > AHEAD_MOST_S)
+		ahead = AHEAD_MOST_S;
+	if (ahead < AHEAD_LEAST_S)
+		ahead = AHEAD_LEAST_S;
 	return now < c->expires_at - ahead;
 }
 

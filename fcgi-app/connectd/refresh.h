@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-/* oauth2: the access token is there, and neither about to expire (60 s, or a tenth of its life) nor past it. */
+/* oauth2: the access token is there, and neither about to expire (a tenth of its life, 5 to 60 s) nor past it. */
 bool refresh_fresh(const struct connection *c, int64_t now);
 
 /* Starts the process and waits for it: CALL_OK says the stored connection is to be loaded again. */

@@ -11,6 +11,7 @@
 #include <curl/curl.h>
 
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define HEADERS_MAX (64 << 10)         /* bytes of all header lines of an answer */
@@ -21,7 +22,7 @@ struct exchange {
 	const struct transfer *transfer;
 	struct upstream_answer *answer;
 	size_t header_bytes;
-	bool unsafe, too_large, broken, has_retry_after;
+	bool opened, unsafe, too_large, broken;
 };
 
 /* ---- what libcurl calls ---- */
@@ -35,6 +36,7 @@ static curl_socket_t open_socket(void *arg, curlsocktype purpose, struct curl_so
 		x->unsafe = true;
 		return CURL_SOCKET_BAD;
 	}
+	x->opened = true;
 	return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
@@ -85,7 +87,29 @@ static void keep(char *out, size_t room, struct span value)
 static void forget_headers(struct exchange *x)
 {
 	*x->answer->content_type = *x->answer->etag = *x->answer->last_modified = '\0';
-	x->has_retry_after = false;
+	x->answer->retry_after = -1;
+}
+
+/* Digits, of any number, or a date. -1: neither. */
+static int retry_after(struct span value)
+{
+	const char *at = value.data;
+	char date[64];
+	int seconds = 0;
+	time_t then, now = time(NULL);
+
+	for (size_t i = 0; i < value.size && ascii_is_digit(at[i]); i++) {
+		seconds = seconds * 10 + (at[i] - '0');
+		if (seconds > RETRY_AFTER_MAX)
+			seconds = RETRY_AFTER_MAX;
+		if (i + 1 == value.size)
+			return seconds;
+	}
+	keep(date, sizeof(date), value);
+	then = curl_getdate(date, NULL);
+	if (then < 0)
+		return -1;
+	return then <= now ? 0 : then - now > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (int)(then - now);
 }
 
 static size_t take_header(char *data, size_t one, size_t count, void *arg)
@@ -104,7 +128,7 @@ static size_t take_header(char *data, size_t one, size_t count, void *arg)
 	else if (header_is(line, "Last-Modified", &value))
 		keep(a->last_modified, sizeof(a->last_modified), value);
 	else if (header_is(line, "Retry-After", &value))
-		x->has_retry_after = true;
+		a->retry_after = retry_after(value);
 	else if (header_is(line, "Content-Encoding", &value))
 		x->broken = value.size && !ascii_equal_nocase(value, "identity");   /* none was asked for */
 	x->broken |= x->header_bytes > HEADERS_MAX;
@@ -242,24 +266,11 @@ static enum call_error outcome(struct exchange *x, CURLcode e, bool *ret_lasting
 		return is_redirect(x->answer->status) ? CALL_UPSTREAM_UNSAFE : CALL_OK;
 	if (x->too_large)
 		return CALL_ANSWER_TOO_LARGE;
-	if (x->unsafe || e == CURLE_UNSUPPORTED_PROTOCOL || e == CURLE_URL_MALFORMAT) {
+	if (x->unsafe || (!x->opened && (e == CURLE_UNSUPPORTED_PROTOCOL || e == CURLE_URL_MALFORMAT))) {
 		*ret_lasting = true;
 		return CALL_UPSTREAM_UNSAFE;
 	}
 	return e == CURLE_OPERATION_TIMEDOUT ? CALL_UPSTREAM_TIMEOUT : CALL_UPSTREAM_UNREACHABLE;
-}
-
-static void take_numbers(CURL *curl, struct exchange *x)
-{
-	long status = 0;
-	curl_off_t wait = 0;
-
-	curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
-	curl_easy_getinfo(curl, CURLINFO_RETRY_AFTER, &wait);
-	x->answer->status = (int)status;
-	if (wait < 0)
-		wait = 0;
-	x->answer->retry_after = !x->has_retry_after ? -1 : wait > RETRY_AFTER_MAX ? RETRY_AFTER_MAX : (int)wait;
 }
 
 enum call_error transfer_run(struct transfer *t, struct upstream_answer *ret)
@@ -268,6 +279,7 @@ enum call_error transfer_run(struct transfer *t, struct upstream_answer *ret)
 	struct buf body = ret->body;
 	struct curl_slist *headers = header_list(t);
 	CURL *curl = curl_easy_init();
+	long status = 0;
 	enum call_error e = CALL_UPSTREAM_UNREACHABLE;
 
 	*ret = (struct upstream_answer){ .body = body, .retry_after = -1 };
@@ -276,7 +288,8 @@ enum call_error transfer_run(struct transfer *t, struct upstream_answer *ret)
 	if (curl && headers && set_safety(curl, &x) && set_request(curl, t, headers) && set_limits(curl, &x)) {
 		CURLcode done = curl_easy_perform(curl);
 
-		take_numbers(curl, &x);
+		curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+		ret->status = (int)status;
 		e = outcome(&x, done, &t->lasting);
 	}
 	curl_easy_cleanup(curl);

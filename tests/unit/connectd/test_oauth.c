@@ -167,9 +167,11 @@ static void a_refresh_is_due_ahead_of_expiry(void **state)
 	c.expires_at = 1000 + 100;
 	assert_true(refresh_fresh(&c, 1000 + 89));
 	assert_false(refresh_fresh(&c, 1000 + 90));
-	c.expires_at = 1000 + 1;
-	assert_true(refresh_fresh(&c, 1000));
-	assert_false(refresh_fresh(&c, 1001));
+	c.expires_at = 1000 + 20;
+	assert_true(refresh_fresh(&c, 1000 + 14));
+	assert_false(refresh_fresh(&c, 1000 + 15));
+	c.expires_at = 1000 + 3;
+	assert_false(refresh_fresh(&c, 1000));
 	secret_free(c.access_token);
 }
 
