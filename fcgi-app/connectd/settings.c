@@ -1,12 +1,12 @@
 /* settings.c -- one table names the members of a connection, what they may hold and where they go. */
 #include "fcgi-app/connectd/settings.h"
 
+#include "fcgi-app/connectd/address.h"
 #include "fcgi-app/connectd/allow.h"
 
 #include "base/text.h"
 #include "site/site.h"
 
-#include <arpa/inet.h>
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -175,31 +175,6 @@ static bool take_allow(struct connection *c, const json_t *value, struct why *wh
 		if (!allow_rule_ok(json_span(one), why))
 			return false;
 	return true;
-}
-
-/* "10.0.0.0/8"; without a slash it is one address. */
-static bool network_parse(const char *text, struct network *ret)
-{
-	char address[INET6_ADDRSTRLEN];
-	const char *slash = strchr(text, '/');
-	size_t size = slash ? (size_t)(slash - text) : strlen(text);
-	unsigned max;
-
-	if (size >= sizeof(address))
-		return false;
-	memcpy(address, text, size);
-	address[size] = '\0';
-	ret->family = strchr(address, ':') ? AF_INET6 : AF_INET;
-	max = ret->family == AF_INET6 ? 128 : 32;
-	ret->bits = max;
-	if (slash) {
-		char *end;
-
-		ret->bits = ascii_is_digit(slash[1]) ? (unsigned)strtoul(slash + 1, &end, 10) : UINT32_MAX;
-		if (ret->bits > max || *end != '\0')
-			return false;
-	}
-	return inet_pton(ret->family, address, ret->address) == 1;
 }
 
 static bool take_private(struct connection *c, const json_t *value, struct why *why)

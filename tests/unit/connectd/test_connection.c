@@ -92,6 +92,7 @@ static void mistakes_are_named(void **state)
 		{ "{" URL "," KEY ",\"private\":[\"10.0.0.0/33\"]}", "private" },
 		{ "{" URL "," KEY ",\"private\":[\"10.0.0/8\"]}", "private" },
 		{ "{" URL "," KEY ",\"private\":[\"10.0.0.0/8x\"]}", "private" },
+		{ "{" URL "," KEY ",\"private\":[\"10.0.0.1/8\"]}", "private" },
 		{ "{" URL "," KEY ",\"concurrency\":0}", "concurrency" },
 		{ "{" URL "," KEY ",\"ca_pem\":\"x\"}", "ca_pem" },
 		{ "{" URL "," KEY ",\"test\":\"POST /x\"}", "test" },
