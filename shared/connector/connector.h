@@ -95,6 +95,42 @@ const struct upstream_request *operation_request(const struct operation *op);   
  * OWNER_MISMATCH; OVERLOADED: no memory. */
 enum reason operation_answer(const struct operation *op, int status, struct span body, json_t **ret_result);
 
+/* ---- provider.c: the client of the connection provider, which alone holds credentials ---- */
+
+#define PROVIDER_SOCKET_DEFAULT "/run/postern-connect/proxy.sock"
+#define PROVIDER_GRACE_MS 2000             /* what the provider itself may take beyond a call's own time limit */
+#define PROVIDER_CALLS_MAX 256
+#define PROVIDER_CONNECTION_CALLS_MAX 64
+#define UPSTREAM_KEY_MAX 65
+
+struct provider;
+struct provider_call {                     /* the caller's memory until done() */
+	const struct upstream_request *request;
+	const char *site;
+	char idempotency_key[UPSTREAM_KEY_MAX];        /* "": none */
+	/* Once, on the provider's thread; on the starter's where the provider has stopped. c is the caller's again. */
+	void (*done)(void *arg);
+	void *arg;
+	enum reason reason;                /* what came. REASON_NONE: status and body are the upstream's */
+	int status;
+	struct buf body;                   /* the caller frees it */
+	uint64_t ms;                       /* how long it took */
+	/* the provider's own */
+	struct provider_call *next, *previous, *queued;
+	void *easy, *lines;
+	uint64_t started_ms;
+	bool too_large;
+};
+/* Its thread starts with the first call. RC_INVALID: no absolute path, or longer than a socket's may be. */
+enum rc provider_new(const char *socket, struct provider **ret) MUST_CHECK;
+/* Keeps room for c, whose request is set. false: too many are in flight, or it has stopped. */
+bool provider_reserve(struct provider *p, struct provider_call *c);
+void provider_start(struct provider *p, struct provider_call *c);      /* one that was reserved; never blocks */
+void provider_drop(struct provider *p, struct provider_call *c);       /* one that was reserved and is not started */
+/* Ends what is in flight with UPSTREAM_TIMEOUT; a call started later is told OVERLOADED, and is not made. */
+void provider_stop(struct provider *p);
+void provider_free(struct provider *p);    /* stops first; NULL is fine */
+
 /* ---- documents by hand: import and list ---- */
 struct document {
 	char collection[COLLECTION_MAX];
