@@ -23,7 +23,7 @@
 
 enum { EXIT_USAGE = 2, EXIT_NOT_STARTED = 3 };
 
-/* A stop: requests in flight are finished; housekeeping is written; what waits for a lock is answered 503. Then the
+/* A stop: requests in flight are finished, and those whose call is not over are ended; housekeeping is written; what waits for a lock is answered 503. Then the
  * alarm. */
 #define STOP_DRAIN_MS 400
 #define STOP_WRITER_MS 150
@@ -65,7 +65,7 @@ static enum rc open_data(struct program *p, struct why *why)
 	struct store_options store = { .dir = p->options.data, .master_key = p->options.master_key, .mode = STORE_WORKER };
 	struct path_options path = {
 		.audit_budget = p->options.audit_budget, .pinned_site = getenv("POSTERN_SITE"), .version = POSTERN_VERSION,
-		.threads = p->options.threads, .worker = true,
+		.threads = p->options.threads, .worker = true, .provider_socket = p->options.connect,
 	};
 	enum rc rc;
 
@@ -189,10 +189,13 @@ static bool stop(struct program *p)
 	listen_unlink(&p->listener);
 	server_stop_accepting(p->server);
 	drained = server_drain(p->server, STOP_DRAIN_MS);
+	path_stop_calls(p->path);
+	if (!drained)
+		drained = server_drain(p->server, STOP_ANSWER_MS);    /* what was called is recorded as failed, and answered */
 	path_flush(p->path);
 	ended = writer_halt(p->writer, STOP_WRITER_MS);   /* a thread may still submit: it is told that all is over */
 	if (!drained)
-		server_drain(p->server, STOP_ANSWER_MS);      /* parked requests have been told by now */
+		server_drain(p->server, STOP_ANSWER_MS);              /* parked requests have been told by now */
 	return server_end(p->server, STOP_THREADS_MS) && ended;
 }
 

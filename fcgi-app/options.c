@@ -3,12 +3,14 @@
 
 #include "accept.h"
 #include "base/text.h"
+#include "path/path.h"
 
 #include <grp.h>
 #include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/un.h>
 
 #define BUDGET_DEFAULT 10
 #define BUDGET_MAX 1000000
@@ -29,6 +31,12 @@ static bool take_listen(struct options *o, const char *value)
 {
 	o->listen = value;
 	return value[0] == '/';
+}
+
+static bool take_connect(struct options *o, const char *value)
+{
+	o->connect = value;
+	return value[0] == '/' && strlen(value) < sizeof(((struct sockaddr_un *)NULL)->sun_path);
 }
 
 static bool take_group(struct options *o, const char *value)
@@ -128,6 +136,8 @@ static const struct option_row {
 	  "the socket's group; its mode is 0660" },
 	{ "--peer", "USER", "POSTERN_PEER", take_peers, "a user of this system",
 	  "who may connect besides root and this worker's user; repeatable (default www-data)" },
+	{ "--connect", "PATH", "POSTERN_CONNECT", take_connect, "the absolute path of a socket",
+	  "where postern-connectd answers (default " PROVIDER_SOCKET_DEFAULT ")" },
 	{ "--threads", "N", "POSTERN_THREADS", take_threads, "1 to 64", "default: two for each processor" },
 	{ "--audit-budget", "N/s", "POSTERN_AUDIT_BUDGET", take_budget, "a number such as 10/s",
 	  "audit records a second that strangers of one network can cause (default 10/s, 0: no limit)" },
@@ -207,7 +217,7 @@ static unsigned default_threads(void)
 
 bool options_read(struct options *o, int argc, char *const *argv, struct why *why)
 {
-	*o = (struct options){ .threads = default_threads(), .audit_budget = BUDGET_DEFAULT, .log_level = LOG_LEVEL_INFO };
+	*o = (struct options){ .connect = PROVIDER_SOCKET_DEFAULT, .threads = default_threads(), .audit_budget = BUDGET_DEFAULT, .log_level = LOG_LEVEL_INFO };
 	if (!read_environment(o, why) || !read_arguments(o, argc, argv, why))
 		return false;
 	if (o->peer_count == 0)

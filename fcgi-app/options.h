@@ -10,6 +10,7 @@
 
 struct options {                       /* strings are borrowed from argv and the environment */
 	const char *data, *master_key;         /* NULL: the store's own rules */
+	const char *connect;                   /* the connection provider's socket */
 	const char *listen;                    /* NULL: only a socket that was handed over */
 	bool has_group; gid_t group;
 	uid_t peers[OPTION_PEERS_MAX];

@@ -165,7 +165,9 @@ static int run_exchange(struct call *c, struct path *path, struct path_thread *t
 
 static int run_path(struct call *c, const struct buf *authorization, const struct buf *body)
 {
-	struct path_options o = { .store = admin_store(c->admin), .version = POSTERN_VERSION, .threads = 1 };
+	const char *socket = getenv("POSTERN_CONNECT");
+	struct path_options o = { .store = admin_store(c->admin), .version = POSTERN_VERSION, .threads = 1,
+	                          .provider_socket = socket && socket[0] ? socket : PROVIDER_SOCKET_DEFAULT };
 	struct path_thread *thread = NULL;
 	struct path *path = NULL;
 	enum rc rc = admin_writer(c->admin, &o.writer);

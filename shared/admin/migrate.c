@@ -46,7 +46,7 @@ static enum rc add_tables(struct txn *ledger, void *arg, struct why *why)
 
 static const struct migration steps[] = {
 	{ ENV_LEDGER, 1, "the audit log has a Merkle tree over its records", add_tree },
-	{ ENV_LEDGER, 2, "the ledger keeps the answers of Idempotency-Keys", add_tables },
+	{ ENV_LEDGER, 2, "the ledger keeps the answers of Idempotency-Keys, and calls to other systems that are under way", add_tables },
 };
 _Static_assert(ARRAY_LEN(steps) <= MIGRATIONS_MAX, "struct migrated has room for all");
 

@@ -21,6 +21,7 @@ static void forget_request(struct exchange *x)
 	if (x->has_token)
 		token_done(&x->token);
 	intent_done(&x->intent);
+	buf_done(&x->call.provider.body);
 	operation_free(x->operation);
 	json_decref(x->result);
 	problems_done(&x->problems);

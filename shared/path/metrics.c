@@ -47,6 +47,17 @@ static void labelled(struct buf *out, struct metrics *m)
 			buf_addf(out, "postern_answers_total{code=\"%s\"} %lu\n", reason_name((enum reason)r), atomic_load(&m->answers[r]));
 }
 
+static void connections(struct buf *out, struct connections *all)
+{
+	static const char name[] = "postern_connection_reauth_needed";
+
+	buf_addf(out, "# HELP %s Connections whose authorization must be given again, as the last call told.\n# TYPE %s gauge\n", name, name);
+	pthread_mutex_lock(&all->lock);
+	for (size_t i = 0; i < all->count; i++)
+		buf_addf(out, "%s{connection=\"%s\"} %d\n", name, all->row[i].name, all->row[i].reauth_needed);
+	pthread_mutex_unlock(&all->lock);
+}
+
 void path_metrics(struct path *p, struct buf *out)
 {
 	struct metrics *m = &p->metrics;
@@ -54,6 +65,7 @@ void path_metrics(struct path *p, struct buf *out)
 
 	writer_stats(p->o.writer, &w);
 	labelled(out, m);
+	connections(out, &p->connections);
 	counter(out, "postern_records_total", "Audit records committed.", atomic_load(&m->records));
 	counter(out, "postern_folded_total", "Refusals folded past the budget.", atomic_load(&m->folded));
 	counter(out, "postern_unrecorded_total", "Refusals answered, or reads done, whose record could not be written.",

@@ -60,6 +60,25 @@ struct metrics {
 };
 void metrics_count(struct path *p, const struct exchange *x);
 
+/* ---- call.c: what answers tell of connections ---- */
+
+#define CONNECTIONS_LEARNED 256
+struct connections {
+	pthread_mutex_t lock;
+	size_t count;
+	struct { char name[64]; bool reauth_needed; } row[CONNECTIONS_LEARNED];
+};
+
+/* ---- open-calls.c: intended, and not yet recorded as over ---- */
+
+struct call_key { uint8_t bytes[8 + ULID_MAX - 1]; };
+struct call_key open_call_key(const char id[ULID_MAX], uint64_t over_by_s);
+/* In a write transaction. r is the intended record. */
+void open_call_put(struct txn *ledger, const struct call_key *k, const struct audit_record *r);
+bool open_call_remove(struct txn *ledger, const struct call_key *k);       /* false: it is closed already */
+/* Once a second: closes those past their time, as a job. */
+void open_calls_tick(struct path *p);
+
 /* ---- the process and its threads ---- */
 
 struct path {
@@ -69,6 +88,8 @@ struct path {
 	struct use_counter *uses;
 	struct catalogues catalogues;
 	struct metrics metrics;
+	struct connections connections;
+	struct provider *provider;             /* NULL: no socket was named */
 	_Atomic uint64_t space_used, space_limit;
 	atomic_bool vault_lost, ledger_lost;   /* the file under the open environment is no longer the one of that name */
 	atomic_bool ledger_failing;            /* the last write failed: public reads wait until one succeeds again */
@@ -129,6 +150,15 @@ void idempotency_sweep(struct txn *ledger, uint64_t now_s);
 
 enum step_result { STEP_NEXT, STEP_WAIT };
 
+/* Of an action that leaves the process. NOT_MADE: what came of the intention is recorded, if it could be. */
+enum call_state { CALL_NONE, CALL_INTENDED, CALL_NOT_MADE, CALL_MADE, CALL_OVER };
+struct outgoing_call {
+	enum call_state state;
+	struct call_key key;
+	uint64_t over_us;
+	struct provider_call provider;
+};
+
 struct exchange {
 	struct path *path;
 	struct path_thread *thread;            /* while path_run() is in it */
@@ -162,6 +192,7 @@ struct exchange {
 	bool replayed;                         /* the answer is the stored one, and nothing was run */
 	struct operation *operation;
 	bool durable;                          /* runs inside the commit that records it */
+	struct outgoing_call call;
 	json_t *result;
 
 	struct audit_record record;
@@ -181,6 +212,15 @@ enum step_result step_action(struct exchange *x);
 enum step_result step_audit(struct exchange *x);
 enum step_result step_reply(struct exchange *x);
 
+/* call.c: the action step of an action that leaves; entered three times. The other two are parts of its commits. */
+enum step_result call_step(struct exchange *x);
+void call_opened(struct exchange *x, struct txn *ledger);
+void call_closed(struct exchange *x, struct txn *ledger);
+
+/* Submits the record as it is now due, and what belongs into its commit; and what came of it. */
+enum step_result audit_submit(struct exchange *x);
+void audit_settle(struct exchange *x);
+
 /* May this sender's record be written, or is it past the budget (or its share of the space)? Asked once per request. */
 bool exchange_admitted(struct exchange *x);
 static inline bool exchange_verified(const struct exchange *x)
@@ -194,6 +234,8 @@ void exchange_release(struct exchange *x);
 
 /* Queues a record of its own; takes copies. With a subject, email and name are kept behind it (else NULL). */
 void record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name);
+/* The same for a call's last record: unless another has closed it by then. */
+void record_queue_closing(struct path *p, const struct audit_record *r, const struct call_key *k);
 /* ---- jobs.c: writer jobs that are nobody's request ---- */
 
 /* Queues run(arg); done (may be NULL) hears the outcome. */

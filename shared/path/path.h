@@ -22,6 +22,7 @@ struct path_options {
 	const char *version;           /* of the program, for the table of live workers */
 	unsigned threads;              /* likewise */
 	bool worker;                   /* keeps a row in that table */
+	const char *provider_socket;   /* of the connection provider; NULL: what leaves the process is refused */
 };
 struct path;
 struct path_thread;
@@ -32,6 +33,8 @@ void    path_free(struct path *p);
  * jobs, never blocks. path_flush(): the last of it before a stop, waits for its own jobs. */
 void path_tick(struct path *p);
 void path_flush(struct path *p);
+/* Ends calls to other systems that are under way, and begins none any more; their requests go on at once. */
+void path_stop_calls(struct path *p);
 
 /* 75, 85 or 95 where the ledger has just come to use so many percent of its space; 0: nothing new. After path_tick(). */
 unsigned path_space_warning(struct path *p);

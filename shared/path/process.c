@@ -41,10 +41,13 @@ enum rc path_new(const struct path_options *o, struct path **ret)
 	p->o = *o;
 	pthread_mutex_init(&p->catalogues.lock, NULL);
 	pthread_mutex_init(&p->threads_lock, NULL);
+	pthread_mutex_init(&p->connections.lock, NULL);
 	p->started_at = clock_s();
 	if ((rc = copy_pinned_site(p)) == RC_OK &&
 	    (!(p->budget = budget_new(o->audit_budget)) || !(p->uses = use_counter_new())))
 		rc = RC_NOMEM;
+	if (rc == RC_OK && o->provider_socket)
+		rc = provider_new(o->provider_socket, &p->provider);
 	if (rc != RC_OK) {
 		path_free(p);
 		return rc;
@@ -58,9 +61,11 @@ void path_free(struct path *p)
 {
 	if (!p)
 		return;
+	provider_free(p->provider);
 	budget_free(p->budget);
 	use_counter_free(p->uses);
 	catalogues_done(&p->catalogues);
+	pthread_mutex_destroy(&p->connections.lock);
 	pthread_mutex_destroy(&p->threads_lock);
 	free(p);
 }
@@ -167,14 +172,22 @@ void path_tick(struct path *p)
 	health_tick(p);
 	age_views(p);
 	write_folds(p, false);
-	if (p->o.worker)
+	if (p->o.worker) {
 		job_index(p);
+		open_calls_tick(p);
+	}
 	if (due(&p->next_uses_ms, now, USES_MS) && use_counter_take(p->uses))
 		job_background(p->o.writer, use_counter_run, use_counter_done, p->uses);
 	if (due(&p->next_sweep_ms, now, SWEEP_MS))
 		store_reader_check(p->o.store);
 	if (p->o.worker && due(&p->next_beat_ms, now, BEAT_MS))
 		job_background(p->o.writer, worker_beat, NULL, p);
+}
+
+void path_stop_calls(struct path *p)
+{
+	if (p->provider)
+		provider_stop(p->provider);
 }
 
 void path_flush(struct path *p)

@@ -10,6 +10,8 @@ struct queued_record {
 	json_t *ignored;
 	char email[EMAIL_MAX], name[NAME_MAX_BYTES];
 	unsigned tries;
+	bool closes;                   /* a call: nothing is written where that is closed already */
+	struct call_key call;
 };
 
 /* A record that waited in vain for the lock queues again, for about a minute. There are few: once one was withdrawn no further
@@ -21,6 +23,8 @@ static enum rc append(struct txn *ledger, void *arg)
 	struct queued_record *q = arg;
 	enum rc rc = RC_OK;
 
+	if (q->closes && !open_call_remove(ledger, &q->call))
+		return txn_rc(ledger);
 	if (q->record.subject[0] && q->email[0])
 		rc = audit_identity_keep(q->path->o.store, ledger, q->record.site, q->record.subject, q->email, q->name,
 					 q->record.time / 1000000);
@@ -63,7 +67,7 @@ static void copy_text(char *out, size_t room, const char *text)
 	out[size] = '\0';
 }
 
-void record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name)
+static void queue(struct path *p, const struct audit_record *r, const char *email, const char *name, const struct call_key *k)
 {
 	struct queued_record *q = calloc(1, sizeof(*q));
 
@@ -75,8 +79,21 @@ void record_queue(struct path *p, const struct audit_record *r, const char *emai
 	q->record = *r;
 	q->ignored = json_incref((json_t *)r->ignored);
 	q->record.ignored = q->ignored;
+	q->closes = k != NULL;
+	if (k)
+		q->call = *k;
 	copy_text(q->email, sizeof(q->email), email);
 	copy_text(q->name, sizeof(q->name), name);
 	q->job = (struct job){ .run = append, .done = appended, .arg = q };
 	writer_submit(p->o.writer, &q->job);
+}
+
+void record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name)
+{
+	queue(p, r, email, name, NULL);
+}
+
+void record_queue_closing(struct path *p, const struct audit_record *r, const struct call_key *k)
+{
+	queue(p, r, NULL, NULL, k);
 }

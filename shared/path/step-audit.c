@@ -19,11 +19,13 @@ static void record_outcome(struct exchange *x, enum reason reason)
 	struct audit_record *r = &x->record;
 
 	bool done = reason == REASON_NONE || reason == REASON_REPLAYED;
+	bool begins = reason == REASON_NONE && x->call.state == CALL_INTENDED;
 
-	r->outcome = done ? AUDIT_OUTCOME_DONE
+	r->outcome = begins ? AUDIT_OUTCOME_INTENDED : done ? AUDIT_OUTCOME_DONE
+		   : x->call.state == CALL_OVER ? AUDIT_OUTCOME_FAILED
 		   : x->identity.decision == DECISION_BLOCKED ? AUDIT_OUTCOME_BLOCKED : AUDIT_OUTCOME_REFUSED;
 	r->reason = recorded_reason(x, reason);
-	r->status = done ? 200 : reason_status(reason_public(reason));
+	r->status = begins ? 0 : done ? 200 : reason_status(reason_public(reason));
 }
 
 /* A blocked token never reached the look-up; its record names the action only if the site has one of that name. */
@@ -45,7 +47,9 @@ static void record_fill(struct exchange *x)
 	r->event = x->in.endpoint->runs_action ? AUDIT_EVENT_ACTION : AUDIT_EVENT_IDENTITY;
 	memcpy(r->id, x->id, sizeof(r->id));
 	memcpy(r->site, x->view->site.id, sizeof(r->site));
-	r->time = x->now_us;
+	r->time = x->call.state == CALL_OVER ? x->call.over_us : x->now_us;
+	r->has_duration = x->call.state == CALL_OVER;
+	r->duration_ms = x->call.provider.ms;
 	audit_network(r->remote, x->in.remote);
 	r->ignored = x->intent.ignored;
 	if (x->has_token)
@@ -56,6 +60,10 @@ static void record_fill(struct exchange *x)
 
 static enum fate due_fate(struct exchange *x)
 {
+	if (x->call.state == CALL_NOT_MADE)
+		return RECORD_NONE;
+	if (x->call.state == CALL_OVER)
+		return RECORD_DURABLE;
 	if (x->reason == REASON_NONE)
 		return !x->in.endpoint->runs_action ? RECORD_NONE : x->durable ? RECORD_DURABLE : RECORD_QUEUED;
 	if (!x->recordable || x->reason == REASON_AUDIT_UNAVAILABLE || x->reason == REASON_VAULT_UNAVAILABLE)
@@ -94,6 +102,15 @@ static void fold(struct exchange *x)
 	atomic_fetch_add(&x->path->metrics.folded, 1);
 }
 
+/* What leaves is only begun here; its answer comes to a commit of its own. */
+static enum reason operate(struct exchange *x, struct txn *ledger)
+{
+	if (x->call.state != CALL_INTENDED)
+		return operation_run(x->operation, ledger, &x->result);
+	call_opened(x, ledger);
+	return REASON_NONE;
+}
+
 /* A refusal leaves no row: the key can be used again. */
 static enum reason run_once(struct exchange *x, struct txn *ledger)
 {
@@ -102,7 +119,9 @@ static enum reason run_once(struct exchange *x, struct txn *ledger)
 
 	if (reason != REASON_NONE)
 		return reason;
-	reason = operation_run(x->operation, ledger, &x->result);
+	reason = operate(x, ledger);
+	if (x->call.state == CALL_INTENDED)
+		return reason;
 	if (reason == REASON_NONE)
 		idempotency_finish(st, ledger, &x->idempotency, x->result);
 	else
@@ -120,13 +139,16 @@ static enum rc commit(struct txn *ledger, void *arg)
 	enum rc rc = RC_OK;
 
 	idempotency_sweep(ledger, now_s);
-	if (reason == REASON_NONE) {
+	if (x->call.state == CALL_OVER) {
+		call_closed(x, ledger);
+		rc = txn_rc(ledger);
+	} else if (reason == REASON_NONE) {
 		json_decref(x->result);
 		x->result = NULL;
 		if (x->claims_pin)
 			reason = pin_claim(ledger, site, x->conversation, x->record.subject, x->now_us);
 		if (reason == REASON_NONE)
-			reason = x->has_key ? run_once(x, ledger) : operation_run(x->operation, ledger, &x->result);
+			reason = x->has_key ? run_once(x, ledger) : operate(x, ledger);
 		rc = txn_rc(ledger);
 	}
 	if (rc == RC_OK && x->record.subject[0] && x->identity.email[0])
@@ -158,7 +180,8 @@ static enum step_result submit(struct exchange *x)
 	return STEP_WAIT;
 }
 
-/* The commit is over. A blocked token stays blocked without a record; anything else without one is refused, and was not done. */
+/* The commit is over. A blocked token stays blocked without a record; anything else without one is refused, and was not done;
+ * but for a call, whose record is then tried again for a while. */
 static void settle(struct exchange *x)
 {
 	if (x->committed == RC_OK) {
@@ -167,12 +190,30 @@ static void settle(struct exchange *x)
 		atomic_fetch_add(&x->path->metrics.records, 1);
 		return;
 	}
-	atomic_fetch_add(&x->path->metrics.unrecorded, 1);
+	if (x->call.state == CALL_OVER) {
+		record_outcome(x, x->reason);
+		record_queue_closing(x->path, &x->record, &x->call.key);
+	} else {
+		atomic_fetch_add(&x->path->metrics.unrecorded, 1);
+	}
 	if (x->identity.decision != DECISION_BLOCKED || x->reason == REASON_NONE) {
 		x->reason = REASON_AUDIT_UNAVAILABLE;
 		json_decref(x->result);
 		x->result = NULL;
 	}
+}
+
+enum step_result audit_submit(struct exchange *x)
+{
+	record_fill(x);
+	exchange_release(x);
+	return submit(x);
+}
+
+void audit_settle(struct exchange *x)
+{
+	x->waiting = false;
+	settle(x);
 }
 
 enum step_result step_audit(struct exchange *x)

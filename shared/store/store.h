@@ -56,6 +56,7 @@ uint32_t store_schema(enum env env);
 	X(IDEMPOTENCY_EXPIRY, LEDGER, "idempotency_expiry")	/* expires_at, key of IDEMPOTENCY -> nothing */ \
 	X(DOCUMENTS,	LEDGER,	"documents")	/* site 0 collection 0 owner 0 id -> JSON (connector/) */ \
 	X(KEY_USE,	LEDGER,	"key_use")	/* site 0 kid -> counts (keyring/) */ \
+	X(CALLS,	LEDGER,	"calls")	/* must be over by, request id -> what its closing record needs (path/) */ \
 	X(WORKERS,	LEDGER,	"workers")	/* boot id, pid -> a live worker (fcgi-app) */
 
 enum db {
