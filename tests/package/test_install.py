@@ -15,8 +15,9 @@ from lib.programs import BUILD, ROOT, SANITIZED, USER, environment, tool, wait_u
 from lib.worker import listening
 
 SCORE_AT_MOST = 1.5                    # of systemd-analyze security: 0 is shut, 10 is open
-SERVICES = ("postern.service", "postern-checkpoint.service", "postern-prune.service")
-UNITS = (*SERVICES, "postern.socket", "postern-prune.timer")
+WITHOUT_NETWORK = ("postern.service", "postern-checkpoint.service", "postern-prune.service")
+SERVICES = (*WITHOUT_NETWORK, "postern-connectd.service")
+UNITS = (*SERVICES, "postern.socket", "postern-prune.timer", "postern-connectd.socket", "postern-connectd-admin.socket")
 NOT_INSTALLED = {"deploy/debian", "deploy/sysusers.d", "deploy/tmpfiles.d"}
 
 pytestmark = pytest.mark.skipif(SANITIZED, reason="the installed programs are build/'s")
@@ -65,7 +66,7 @@ def shipped():
 
 def test_every_file_is_there_and_no_other(staged):
     manuals = {f"share/man/man{p.suffix[1:]}/{p.name}" for p in (ROOT / "data").glob("man/*.[1-8]")}
-    wanted = {"bin/postern", "bin/postern-console", "sbin/postern-fcgi", "share/bash-completion/completions/postern",
+    wanted = {"bin/postern", "bin/postern-console", "sbin/postern-fcgi", "sbin/postern-connectd", "share/bash-completion/completions/postern",
               "lib/sysusers.d/postern.conf", "lib/tmpfiles.d/postern.conf", *manuals,
               *(f"lib/systemd/system/{unit}" for unit in UNITS), *(f"share/postern/{name}" for name in shipped())}
     assert "share/postern/demo/site.json" in wanted and "share/postern/deploy/lighttpd/postern.conf" in wanted
@@ -88,7 +89,7 @@ def test_what_ships_is_not_changed_on_the_way(staged):
 
 
 def test_installed_programs_run(staged):
-    for name in ("bin/postern", "bin/postern-console", "sbin/postern-fcgi"):
+    for name in ("bin/postern", "bin/postern-console", "sbin/postern-fcgi", "sbin/postern-connectd"):
         out = subprocess.run([staged / "usr/local" / name, "--version"], capture_output=True, text=True, check=True, env=environment())
         assert re.fullmatch(rf"{Path(name).name} \d+\.\d+\.\d+\n", out.stdout)
 
@@ -149,9 +150,32 @@ def test_services_are_shut_in(here, service):
 
 def test_a_second_proc_is_not_asked_for(here):
     """Each of these brings one, and in a container the worker then counts as one of before the boot."""
-    for service in SERVICES:
+    for service in WITHOUT_NETWORK:
         text = re.sub(r"^#.*$", "", (here / "lib/systemd/system" / service).read_text(), flags=re.M)
         assert not re.search(r"ProtectProc|ProcSubset|ProtectKernelTunables|ProtectControlGroups|PrivateUsers", text)
+
+
+def setting(here, unit, name):
+    return re.findall(rf"^{name}=(.*)$", (here / "lib/systemd/system" / unit).read_text(), re.M)
+
+
+def test_no_worker_gets_to_the_provider_but_by_its_proxy_socket(here):
+    """The worker's group is the proxy socket's and no other's; nothing of the provider's is in that group."""
+    assert setting(here, "postern-connectd.service", "User") == setting(here, "postern-connectd.service", "Group") == ["postern-connect"]
+    assert not setting(here, "postern-connectd.service", "SupplementaryGroups")
+    assert setting(here, "postern-connectd.service", "StateDirectoryMode") == ["0700"]
+    assert [setting(here, unit, "SocketGroup") for unit in ("postern-connectd.socket", "postern-connectd-admin.socket")] == [
+        ["postern"], ["postern-admin"]]
+    assert [setting(here, unit, "FileDescriptorName") for unit in ("postern-connectd.socket", "postern-connectd-admin.socket")] == [
+        ["proxy"], ["admin"]]
+    for service in WITHOUT_NETWORK:
+        assert setting(here, service, "PrivateNetwork") == ["yes"] and setting(here, service, "RestrictAddressFamilies") == ["AF_UNIX"]
+
+
+def test_stopping_the_provider_waits_for_a_refresh(here):
+    """KillMode=mixed would kill the process that has the new token and has not yet saved it."""
+    assert setting(here, "postern-connectd.service", "KillMode") == ["control-group"]
+    assert int(setting(here, "postern-connectd.service", "TimeoutStopSec")[0]) >= 45
 
 
 def test_users_are_made(staged, tmp_path):
@@ -162,12 +186,14 @@ def test_users_are_made(staged, tmp_path):
                    capture_output=True, env=environment())
     users = {line.split(":")[0]: line.split(":") for line in (root / "etc/passwd").read_text().splitlines()}
     groups = {line.split(":")[0]: line.split(":") for line in (root / "etc/group").read_text().splitlines()}
-    assert set(users) == {"postern", "postern-admin"}
+    assert set(users) == {"postern", "postern-admin", "postern-connect"}
     assert all(user[6].endswith("/nologin") for user in users.values())
     assert users["postern"][3] == groups["postern"][2] and groups["postern"][3] == "postern-admin"
     if os.geteuid() == 0:
         subprocess.run([tool("systemd-tmpfiles"), f"--root={root}", "--create", staged / "usr/local/lib/tmpfiles.d/postern.conf"],
                        check=True, capture_output=True, env=environment())
+        made = (root / "run/postern-connect").stat()
+        assert (stat.S_IMODE(made.st_mode), made.st_uid) == (0o755, int(users["postern-connect"][2]))
         made = (root / "run/postern").stat()
         assert (stat.S_IMODE(made.st_mode), made.st_uid, made.st_gid) == (0o750, int(users["postern"][2]), 33)
 
