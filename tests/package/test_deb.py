@@ -63,7 +63,7 @@ def test_lintian_finds_no_error(deb):
 
 def test_programs_are_hardened(deb, tmp_path):
     call("dpkg-deb", "-x", deb, tmp_path)
-    for name in ("usr/bin/postern", "usr/bin/postern-console", "usr/sbin/postern-fcgi"):
+    for name in ("usr/bin/postern", "usr/bin/postern-console", "usr/sbin/postern-fcgi", "usr/sbin/postern-connectd"):
         out = call("readelf", "-W", "-d", "-l", "-s", tmp_path / name)
         assert "BIND_NOW" in out and "GNU_RELRO" in out and "PIE" in out and "__stack_chk_fail" in out and "_chk@" in out, name
 
@@ -105,7 +105,9 @@ def chroot(root, deb, tmp_path):
 def test_a_root_without_systemd_has_all_but_the_running_worker(chroot):
     assert chroot.owners("/var/lib/postern") == MODES
     assert chroot.run("systemctl is-enabled postern.socket postern.service postern-checkpoint.service").split() == ["enabled"] * 3
-    assert chroot.ask("systemctl is-enabled postern-prune.timer").stdout == "disabled\n"
+    for unit in ("postern-prune.timer", "postern-connectd.service", "postern-connectd.socket", "postern-connectd-admin.socket"):
+        assert chroot.ask(f"systemctl is-enabled {unit}").stdout == "disabled\n", unit
+    assert chroot.run("stat -c '%U %G %a' /run/postern-connect") == "postern-connect postern-connect 755\n"
     assert chroot.run("stat -c '%U %G %a' /run/postern") == "postern www-data 750\n"
     chroot.run("postern init --demo; postern key create demo --secret-file /srv/secret")
     assert chroot.owners("/var/lib/postern") == MODES
@@ -309,13 +311,33 @@ def test_the_master_key_as_a_credential(machine):
     assert "the data as it was is in" in out and active(machine, "postern.service", "postern-checkpoint.service") == ["active"] * 2
 
 
+def test_the_provider_runs_once_it_is_enabled_and_through_an_upgrade(machine):
+    assert active(machine, "postern-connectd.service", "postern-connectd.socket") == ["inactive"] * 2
+    machine.run("systemctl enable --now postern-connectd.service; postern connection list")
+    assert machine.run("stat -c '%U %G %a' /run/postern-connect/proxy.sock /run/postern-connect/admin.sock").out.splitlines() == [
+        "postern-connect postern 660", "postern-connect postern-admin 660"]
+    assert machine.run("stat -c '%U %a' /var/lib/postern-connect").out == "postern-connect 700\n"
+    pid = machine.run("systemctl show -p MainPID --value postern-connectd.service").out.strip()
+    assert re.search(r"^CapBnd:\s+0+$", machine.run(f"cat /proc/{pid}/status").out, re.M)
+    inside = f"nsenter -t {pid} -m setpriv --reuid postern-connect --regid postern-connect --clear-groups"
+    for place in ("/etc", "/usr", "/var/lib/postern/vault", "/var/lib/postern/ledger", "/run/postern-connect"):
+        assert machine.run(f"{inside} touch {place}/x", check=False).code != 0, place
+    assert machine.run(f"{inside} cat /var/lib/postern/master.key", check=False).code != 0
+    as_worker = "setpriv --reuid postern --regid postern --clear-groups"
+    assert machine.run(f"{as_worker} ls /var/lib/postern-connect", check=False).code != 0
+    assert machine.run(f"{as_worker} postern connection list", check=False).code != 0
+    machine.run(f"dpkg -i /srv/{NEWER[3]}.deb")
+    assert active(machine, "postern-connectd.service", "postern-connectd.socket", "postern-connectd-admin.socket") == ["active"] * 3
+    assert machine.run("systemctl show -p MainPID --value postern-connectd.service").out.strip() != pid
+
+
 def test_removing_keeps_the_data_and_purging_does_not(machine):
     machine.run("dpkg -r postern")
-    assert active(machine, "postern.socket", "postern.service") == ["inactive"] * 2
+    assert active(machine, "postern.socket", "postern.service", "postern-connectd.socket", "postern-connectd.service") == ["inactive"] * 4
     machine.run("test -s /var/lib/postern/vault/data.mdb; test ! -e /usr/bin/postern")
     assert "backups are kept" in machine.run("dpkg -P postern").out
     machine.run("rm -r /etc/postern /etc/systemd/system/postern*.d /var/backups/postern")          # the admin's
     left = machine.run("find / -xdev -name '*postern*' ! -path '/srv/*' ! -path '/proc/*' ! -path '/var/cache/apt/*'").out
     assert left == "" and machine.run("ls -d /run/postern", check=False).code != 0
     machine.run("apt-get install -q -y --no-install-recommends /srv/postern.deb; postern doctor; dpkg -P postern")
-    assert machine.run("ls -d /var/lib/postern /var/backups/postern", check=False).out == ""
+    assert machine.run("ls -d /var/lib/postern /var/lib/postern-connect /var/backups/postern", check=False).out == ""
