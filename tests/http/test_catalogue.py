@@ -39,9 +39,9 @@ def test_every_action_is_listed_as_imported_and_its_connector_is_not(web, shop):
 def test_the_demo_catalogue_is_the_file_that_ships(web, module_data):
     site = module_data.add_site("demo-catalogue", actions=json.loads((DEMO / "actions.json").read_text(encoding="utf-8")))
     names = [entry["name"] for entry in listed(web, site.name)]
-    assert set(names) == set(("browse_products book_call open_ticket list_orders track_order list_invoices show_subscription "
+    assert set(names) == set(("browse_products book_call open_ticket list_orders track_order track_parcel list_invoices show_subscription "
                               "change_plan pause_subscription cancel_subscription list_tickets check_booking book_appointment "
-                              "reschedule_booking cancel_booking").split()) and len(names) == 15
+                              "reschedule_booking cancel_booking").split()) and len(names) == 16
 
 
 def test_anonymous_callers_may_run_the_public_ones(web, shop, written):
