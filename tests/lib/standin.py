@@ -1,4 +1,5 @@
 """Stand-ins on 127.0.0.1: an HTTP server that answers as a function says, and one that passes everything on, with a fault."""
+import contextlib
 import socket
 import threading
 from dataclasses import dataclass, field
@@ -67,6 +68,11 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(reply)
             self.close_connection = True
             return
+        if callable(reply):                     # says what it will, as long as it is heard
+            self.close_connection = True
+            with contextlib.suppress(OSError):
+                reply(self.connection)
+            return
         self.send_response_only(reply.status)
         for name, value in reply.headers:
             self.send_header(name, value)
@@ -79,7 +85,7 @@ class Handler(BaseHTTPRequestHandler):
             except OSError:                     # has heard enough
                 self.close_connection = True
 
-    do_GET = do_HEAD = do_POST = do_OPTIONS = answer
+    do_GET = do_HEAD = do_POST = do_PUT = do_PATCH = do_DELETE = do_OPTIONS = do_TRACE = answer
 
 
 class Server(ThreadingHTTPServer):
@@ -90,7 +96,8 @@ class Server(ThreadingHTTPServer):
 
 
 class Standin:
-    """with Standin(lambda asked: Reply(404)) as s: ... s.url, s.asked. A reply of None hangs up, one of bytes is sent as it is."""
+    """with Standin(lambda asked: Reply(404)) as s: ... s.url, s.asked. A reply of None hangs up, one of bytes is sent as it is, a
+    function is given the socket."""
 
     def __init__(self, function, tls=None):
         self.server = Server(("127.0.0.1", 0), Handler)
