@@ -128,7 +128,7 @@ def test_attack_broken_lines(connectd, attack):
     connectd.raw(attack + b"Host: x\r\nConnection-Id: shop\r\nProvider-Config-Key: shop\r\nPostern-Site: acme\r\nConnection: close\r\n\r\n")
     for asked in connectd.upstream.asked:
         assert asked.path == "/api/orders/1" and asked.header("X-Evil") is None and asked.method == "GET", str(asked)
-        assert (asked.header("X-Good") or "a b").replace("  ", " ") == "a b", str(asked)
+        assert (asked.header("X-Good") or "a").replace("  ", " ") in ("a", "a b"), str(asked)
 
 
 # ---- headers ----
