@@ -5,7 +5,7 @@
 #include "fcgi-app/connectd/server.h"
 #include "fcgi-app/connectd/store.h"
 
-#define ADMIN_BODY_MAX (256 * 1024)
+#define ADMIN_BODY_MAX (512 * 1024)
 
 /* arg is the struct connect_store. */
 void admin_handle(void *arg, const struct request *r, struct answer *ret);

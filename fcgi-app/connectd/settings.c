@@ -11,7 +11,7 @@
 #include <stdlib.h>
 
 #define TEXT_MAX 1024
-#define CA_MAX 65536
+#define CA_MAX (256 * 1024)
 
 struct setting {
 	const char *name;
