@@ -226,3 +226,29 @@ def test_a_stop_ends_calls_and_records_them(module_data, site, provider, socket_
     begin_stalled(worker, site, provider)
     worker.stop()
     assert len(module_data.audit(site=SITE, outcome="failed", reason="upstream_timeout")) == before + 1
+
+
+def book_with_key(worker, site, key):
+    env, body = notes.request_for("book", {"id": "b-1"}, site.token(email=ALEX), site=SITE)
+    with worker.connect() as c:
+        return c.ask({**dict(env), "HTTP_IDEMPOTENCY_KEY": key}, body).answer.check()
+
+
+def test_an_idempotency_key_makes_one_call_and_reaches_the_upstream_as_a_hash(worker, site, provider):
+    provider.reply = lambda _: (201, {}, {"booking": 7})
+    first, second = [book_with_key(worker, site, "canary-key-1") for _ in range(2)]
+    assert first.json["result"] == second.json["result"] == {"booking": 7}
+    (asked,) = provider.asked
+    assert len(asked["headers"]["nango-proxy-idempotency-key"]) == 32 and "canary" not in str(asked)
+    assert [r["outcome"] for r in site.data.audit(id=first.request_id)] == ["intended", "done"]
+    (again,) = site.data.audit(id=second.request_id)
+    assert (again["outcome"], again["reason"]) == ("done", "replayed")
+
+
+@pytest.mark.parametrize("status, free", [(409, True), (500, False)])
+def test_a_key_is_free_again_only_where_nothing_was_done_for_certain(worker, site, provider, status, free):
+    provider.reply = lambda _: (status, {}, {})
+    book_with_key(worker, site, f"key-{status}")
+    provider.reply = lambda _: (201, {}, {})
+    again = book_with_key(worker, site, f"key-{status}")
+    assert (again.status, len(provider.asked)) == ((200, 2) if free else (409, 1))
