@@ -77,7 +77,7 @@ static bool dots_only(const char *s, size_t size)
 
 	while (dots < size && s[dots] == '.')
 		dots++;
-	return dots == size || s[dots] == ';' || s[dots] == ' ';
+	return dots == size || (dots > 0 && (s[dots] == ';' || s[dots] == ' '));
 }
 
 static bool segment_safe(struct span segment)
