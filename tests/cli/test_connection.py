@@ -13,6 +13,8 @@ from lib.findings import Found
 from lib.rawdb import RawDb
 from lib.standin import Handler, Reply
 
+pytestmark = pytest.mark.tree("sanitized")
+
 CANARY = "canary-9d1f-secret"
 PUBLIC = {"name": "shop", "provider": "shop", "base_url": "https://api.shop.example", "sites": ["acme"],
           "allow": ["GET /customers/{}/orders"], "auth": {"type": "api_key", "in": "header", "name": "X-Key", "prefix": ""},

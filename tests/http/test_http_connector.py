@@ -12,6 +12,8 @@ from lib.provider import Provider
 from lib.shop import ALEX, JORDAN
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("sanitized")
+
 SITE = "calls"
 ORDER = {"id": "o-1", "customer": {"email": ALEX}, "total": 12}
 

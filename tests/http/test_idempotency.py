@@ -10,6 +10,8 @@ from lib.shim import Shim
 from lib.shop import ALEX, JORDAN, Written, add_shop, everything, rows
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("sanitized")
+
 LONGEST = "!" + "~" * 127
 MALFORMED = ["", "a b", "a\tb", "a, b", "\u00e9".encode().decode("latin-1"), "a\x7fb", LONGEST + "x"]
 CANARY = "answer-canary-5512"

@@ -141,7 +141,7 @@ static void it_ends_after_a_day(void **state)
 
 static void expired_ones_are_cleared_a_few_at_a_time(void **state)
 {
-	char key[8];
+	char key[16];
 
 	for (int i = 0; i < 10; i++) {
 		snprintf(key, sizeof(key), "k%d", i);
