@@ -70,14 +70,17 @@ static bool decode(struct span segment, char out[DECODED_MAX], size_t *ret_size)
 	return true;
 }
 
-/* Dots, or nothing, up to the end or up to where some servers cut a segment (";") or trim it. */
+/* Nothing but dots and spaces, up to the end or to where some servers cut a segment (";"), or dots up to where they trim it. */
 static bool dots_only(const char *s, size_t size)
 {
-	size_t dots = 0;
+	size_t dots = 0, blank;
 
 	while (dots < size && s[dots] == '.')
 		dots++;
-	return dots == size || (dots > 0 && (s[dots] == ';' || s[dots] == ' '));
+	blank = dots;
+	while (blank < size && (s[blank] == '.' || s[blank] == ' '))
+		blank++;
+	return blank == size || s[blank] == ';' || (dots > 0 && s[dots] == ' ');
 }
 
 static bool segment_safe(struct span segment)

@@ -185,7 +185,7 @@ static const char *const advice[REASON_COUNT] = {
 		"New secrets are given with postern connection rotate NAME. Other settings of a connection are not changed: "
 		"remove it and add it again.",
 	[REASON_CONNECTION_INVALID] =
-		"What was wrong with it was told to whoever ran the command; postern help connection add says what it takes.",
+		"What was wrong with it was told to whoever ran the command; postern connection add --help add says what it takes.",
 };
 
 const char admin_folded[] =

@@ -204,6 +204,7 @@ static void demo_has_what_the_product_names(void **state)
 		{ "open_ticket",		ACCESS_PUBLIC,		EFFECT_WRITE },
 		{ "list_orders",		ACCESS_PERSONAL,	EFFECT_READ },
 		{ "track_order",		ACCESS_PERSONAL,	EFFECT_READ },
+		{ "track_parcel",		ACCESS_PERSONAL,	EFFECT_READ },
 		{ "list_invoices",		ACCESS_PERSONAL,	EFFECT_READ },
 		{ "show_subscription",		ACCESS_PERSONAL,	EFFECT_READ },
 		{ "change_plan",		ACCESS_PERSONAL,	EFFECT_WRITE },
