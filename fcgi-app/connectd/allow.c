@@ -70,7 +70,8 @@ static bool decode(struct span segment, char out[DECODED_MAX], size_t *ret_size)
 	return true;
 }
 
-/* Nothing but dots and spaces, up to the end or to where some servers cut a segment (";"), or dots up to where they trim it. */
+/* Nothing but dots and spaces, up to the end or to where some servers cut a segment (";"); or dots up to where they trim it, or
+ * cut it once they have decoded it twice. */
 static bool dots_only(const char *s, size_t size)
 {
 	size_t dots = 0, blank;
@@ -80,7 +81,7 @@ static bool dots_only(const char *s, size_t size)
 	blank = dots;
 	while (blank < size && (s[blank] == '.' || s[blank] == ' '))
 		blank++;
-	return blank == size || s[blank] == ';' || (dots > 0 && s[dots] == ' ');
+	return blank == size || s[blank] == ';' || (dots > 0 && strchr(" ?#", s[dots]));
 }
 
 static bool segment_safe(struct span segment)

@@ -68,18 +68,18 @@ static struct secret **secret_at(struct connection *c, const struct secret_row *
 }
 
 /* What goes into a header goes in whole and ends no line. */
-static bool secret_ok(struct span s)
+bool connection_secret_ok(struct span s)
 {
-	return s.size > 0 && s.size <= 8192 && text_fits_header(s);
+	return s.size > 0 && s.size <= CONNECTION_SECRET_MAX && text_fits_header(s);
 }
 
 static enum rc take_secret(struct connection *c, const struct secret_row *row, const json_t *value, struct why *why)
 {
 	struct secret **at = secret_at(c, row), *new;
 
-	if (!json_is_string(value) || !secret_ok(json_span(value))) {
-		why_set(why, "secret: %s must be 1 to 8192 bytes of text, without control characters and without white space at an end",
-			row->name);
+	if (!json_is_string(value) || !connection_secret_ok(json_span(value))) {
+		why_set(why, "secret: %s must be 1 to %d bytes of text, without control characters and without white space at an end",
+			row->name, CONNECTION_SECRET_MAX);
 		return RC_INVALID;
 	}
 	if (!(new = secret_copy(json_span(value))))

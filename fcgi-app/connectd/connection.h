@@ -12,6 +12,7 @@
 
 #define CONNECTION_NAME_MAX 63
 #define CONNECTION_LIST_MAX 64         /* sites, rules, networks, extra token parameters */
+#define CONNECTION_SECRET_MAX 16384    /* bytes of one secret */
 #define CONCURRENCY_DEFAULT 16
 #define CONCURRENCY_MAX 256
 
@@ -66,6 +67,8 @@ struct connection {
 
 bool connection_name_ok(struct span name);           /* ^[a-z][a-z0-9_-]{0,62}$ */
 
+/* Text of at most that size which goes into a header whole and ends no line: what is saved must load again. */
+bool    connection_secret_ok(struct span s);
 /* Of the body of PUT /connections/NAME. RC_INVALID: why has a sentence for the admin. Fills *ret, which
  * connection_done() empties. `now` is in seconds. */
 enum rc connection_parse(const char *name, const json_t *body, int64_t now, struct connection *ret,

@@ -89,7 +89,8 @@ static void flight_ended(struct flight *f, enum call_error e)
 	pthread_mutex_unlock(&flights);
 }
 
-/* c stays what it was where nothing could be loaded. */
+/* c stays what it was where nothing could be loaded, or another connection has its name by now: this call was checked against
+ * the lists of the old one. */
 static enum call_error load_again(struct connect_store *s, const char *name, struct connection *c)
 {
 	struct connection now = { .settings = NULL };
@@ -97,6 +98,10 @@ static enum call_error load_again(struct connect_store *s, const char *name, str
 
 	if (rc != RC_OK)
 		return rc == RC_NOT_FOUND ? CALL_CONNECTION_UNKNOWN : CALL_CREDENTIALS_FAILED;
+	if (c->settings && !json_equal(now.settings, c->settings)) {
+		connection_done(&now);
+		return CALL_CONNECTION_UNKNOWN;
+	}
 	connection_done(c);
 	*c = now;
 	return c->reauth_needed ? CALL_REAUTH_NEEDED : CALL_OK;

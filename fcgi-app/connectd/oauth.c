@@ -146,7 +146,7 @@ static bool read_refresh(const json_t *value, struct secret **ret)
 {
 	if (!value || json_is_null(value))
 		return true;
-	if (json_string_length(value) == 0 || json_string_length(value) > TOKEN_MAX)
+	if (!connection_secret_ok(json_span(value)))      /* what is saved must load again */
 		return false;
 	*ret = secret_copy(json_span(value));
 	return *ret != NULL;

@@ -50,16 +50,20 @@ static bool number(const struct request *r, const char *name, uint64_t min, uint
 
 /* ---- headers that go on ---- */
 
+/* "_" would do for "-" where a server makes CGI variables of headers. */
 static bool header_name_ok(struct span name)
 {
 	static const char *const refused[] = {
 		"authorization", "cookie", "host", "content-length", "transfer-encoding", "connection", "te", "trailer",
-		"upgrade", "expect", "accept-encoding", "keep-alive",
+		"upgrade", "expect", "accept-encoding", "keep-alive", "http2-settings",
+		/* in which frameworks and servers look for another method, path or host than the request line's */
+		"x-http-method", "x-http-method-override", "x-method-override", "x-original-url", "x-original-uri", "x-rewrite-url",
+		"forwarded", "x-forwarded-host", "x-forwarded-prefix", "x-forwarded-uri",
 	};
 	const char *s = name.data;
 
 	for (size_t i = 0; i < name.size; i++)
-		if (!ascii_is_alpha(s[i]) && !ascii_is_digit(s[i]) && (s[i] == '\0' || !strchr("!#$%&'*+-.^_`|~", s[i])))
+		if (!ascii_is_alpha(s[i]) && !ascii_is_digit(s[i]) && (s[i] == '\0' || !strchr("!#$%&'*+-.^`|~", s[i])))
 			return false;
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
 		if (ascii_equal_nocase(name, refused[i]))

@@ -42,8 +42,10 @@ static bool is_part(struct span part, const char *ends)
 	return true;
 }
 
-/* A secret: an API key may be in it. */
-static struct secret *url_of(const struct connection *c, const struct upstream_call *call, const struct credential *key)
+/* In the secure heap only where an API key is in it: that heap is small, and how long a URL is the worker says. */
+struct url { struct secret *secret; struct buf plain; const char *text; };
+
+static void url_make(struct url *u, const struct connection *c, const struct upstream_call *call, const struct credential *key)
 {
 	struct span own = key->query ? secret_span(key->query) : span_str("");
 	struct span parts[] = {
@@ -51,7 +53,21 @@ static struct secret *url_of(const struct connection *c, const struct upstream_c
 		call->query, span_str(call->query.size && own.size ? "&" : ""), own,
 	};
 
-	return secret_join(parts, ARRAY_LEN(parts));
+	*u = (struct url){ .plain = BUF_INIT };
+	if (key->query) {
+		u->secret = secret_join(parts, ARRAY_LEN(parts));
+		u->text = u->secret ? (const char *)u->secret->data : NULL;
+		return;
+	}
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+		buf_add_span(&u->plain, parts[i]);
+	u->text = u->plain.failed ? NULL : u->plain.data;
+}
+
+static void url_done(struct url *u)
+{
+	secret_free(u->secret);
+	buf_done(&u->plain);
 }
 
 /* ---- the tries ---- */
@@ -110,15 +126,17 @@ static enum call_error run_tries(struct transfer *t, const struct upstream_call 
 static enum call_error call_with(const struct connection *c, const struct upstream_call *call,
 				 const struct credential *key, struct upstream_answer *ret)
 {
-	struct secret *url = url_of(c, call, key);
 	struct transfer t = {
-		.connection = c, .method = call->method, .url = url ? (const char *)url->data : NULL,
-		.headers = call->headers, .header = key->header, .body = call->body, .has_body = call->has_body,
-		.answer_max = call->answer_max,
+		.connection = c, .method = call->method, .headers = call->headers, .header = key->header, .body = call->body,
+		.has_body = call->has_body, .answer_max = call->answer_max,
 	};
-	enum call_error e = url ? run_tries(&t, call, ret) : CALL_UPSTREAM_UNREACHABLE;
+	enum call_error e;
+	struct url url;
 
-	secret_free(url);
+	url_make(&url, c, call, key);
+	t.url = url.text;
+	e = url.text ? run_tries(&t, call, ret) : CALL_UPSTREAM_UNREACHABLE;
+	url_done(&url);
 	return e;
 }
 
