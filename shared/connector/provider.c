@@ -102,7 +102,7 @@ static bool add_lines(struct provider_call *c, struct span lines)
 static bool add_headers(struct provider_call *c)
 {
 	const struct upstream_request *r = c->request;
-	bool again = r->idempotent || c->idempotency_key[0];
+	bool again = r->idempotent;             /* a key alone does not say that the upstream heeds it */
 
 	return add_line(c, "Accept:") && add_line(c, "Expect:") && add_line(c, "Content-Type:") &&
 	       add_header(c, "Connection-Id", r->connection) &&

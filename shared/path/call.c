@@ -8,10 +8,11 @@
 /* Beyond the call's own limit: both commits may wait 2 s for the lock, the provider takes its moment, and a second of rounding. */
 #define CLOSE_GRACE_S 7
 
-/* After these the system behind the action has done nothing. After any other failure nobody knows: the Idempotency-Key stays taken. */
+/* After these the system behind the action has done nothing. After any other failure nobody knows, a redirect among them
+ * (upstream_unsafe) that may follow the deed: the Idempotency-Key stays taken. */
 static const enum reason not_done[] = {
 	REASON_NOT_FOUND, REASON_CONFLICT, REASON_PARAMETERS_INVALID, REASON_CONNECTION_UNKNOWN, REASON_CONNECTION_DENIED,
-	REASON_REAUTH_NEEDED, REASON_CREDENTIALS_FAILED, REASON_UPSTREAM_UNSAFE, REASON_CONNECTION_BUSY, REASON_OVERLOADED,
+	REASON_REAUTH_NEEDED, REASON_CREDENTIALS_FAILED, REASON_CONNECTION_BUSY, REASON_OVERLOADED,
 };
 
 static bool certainly_not_done(enum reason reason)
@@ -131,6 +132,8 @@ static enum step_result finish(struct exchange *x)
 	x->reason = c->reason;
 	if (x->reason == REASON_NONE)
 		x->reason = operation_answer(x->operation, c->status, buf_span(&c->body), &x->result);
+	if (c->reason == REASON_NONE && x->reason == REASON_OVERLOADED)      /* it was made; there is no memory to read its answer */
+		x->reason = REASON_UPSTREAM_FAILED;
 	buf_done(&c->body);
 	return STEP_NEXT;
 }

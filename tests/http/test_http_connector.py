@@ -242,14 +242,17 @@ def test_an_idempotency_key_makes_one_call_and_reaches_the_upstream_as_a_hash(wo
     assert first.json["result"] == second.json["result"] == {"booking": 7}
     (asked,) = provider.asked
     assert len(asked["headers"]["nango-proxy-idempotency-key"]) == 32 and "canary" not in str(asked)
+    assert asked["headers"]["retries"] == "0"              # nobody says that this upstream heeds the key
     assert [r["outcome"] for r in site.data.audit(id=first.request_id)] == ["intended", "done"]
     (again,) = site.data.audit(id=second.request_id)
     assert (again["outcome"], again["reason"]) == ("done", "replayed")
 
 
-@pytest.mark.parametrize("status, free", [(409, True), (500, False)])
-def test_a_key_is_free_again_only_where_nothing_was_done_for_certain(worker, site, provider, status, free):
-    provider.reply = lambda _: (status, {}, {})
+@pytest.mark.parametrize("status, error, free", [
+    (409, None, True), (500, None, False), (403, "connection_denied", True), (502, "upstream_unsafe", False)],
+    ids=["conflict", "failed", "denied", "a redirect after the deed"])
+def test_a_key_is_free_again_only_where_nothing_was_done_for_certain(worker, site, provider, status, error, free):
+    provider.reply = lambda _: (status, {"Postern-Connect-Error": error} if error else {}, {})
     book_with_key(worker, site, f"key-{status}")
     provider.reply = lambda _: (201, {}, {})
     again = book_with_key(worker, site, f"key-{status}")
