@@ -21,6 +21,8 @@ from lib.programs import environment, program, wait_until
 from lib.rawdb import RawDb, Val
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("sanitized")
+
 NOTHING = {"type": "object", "properties": {}, "additionalProperties": False}
 ACTIONS = {"actions": [
     {"name": "mine", "title": "Mine", "description": "Mine.", "access": "personal", "effect": "read",

@@ -18,6 +18,8 @@ from lib.programs import environment, program, wait_until
 from lib.rawdb import flip_bytes
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("plain")
+
 FILES = ("vault/data.mdb", "vault/lock.mdb", "ledger/data.mdb", "ledger/lock.mdb", "admin.state", "admin.key", "master.key")
 
 

@@ -21,6 +21,8 @@ from lib.rawdb import RawDb
 from lib.shim import NFS_MAGIC, SYNCED, UNSAID, UNSYNCED, Shim
 from lib.worker import Worker, listening
 
+pytestmark = pytest.mark.tree("plain")
+
 DAY = 86400
 OK, WARNING, WRONG, SKIPPED = "ok", "warning", "wrong", "skipped"
 NOBODY = 65534

@@ -17,6 +17,8 @@ from lib.programs import tool
 from lib.standin import Middleman, Reply, Standin, closed_port
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("plain")
+
 ALLOWED = "https://shop.example.com"
 TOKEN = "09a76b39"              # by which the log knows the token that doctor sends
 

@@ -16,6 +16,8 @@ from lib.datadir import DataDir
 from lib.programs import SANITIZED, environment, program, wait_until
 from lib.terminal import Console, Tmux, arguments, found
 
+pytestmark = pytest.mark.tree("plain")
+
 LEAVES = b"\x1b[?1049l"                # xterm's way back to the screen it had before
 PASTES_OFF = b"\x1b[?2004l"
 COLOURS = re.compile(rb"\x1b\[(?:\d+;)*(?:3[0-9]|4[0-9]|9[0-7]|10[0-7])[;m]")

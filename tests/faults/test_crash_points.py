@@ -27,6 +27,8 @@ from lib.rawdb import RawDb
 from lib.shim import Shim
 from lib.worker import Worker
 
+pytestmark = pytest.mark.tree("plain")
+
 CLIENTS = 10
 ROUNDS = 5                        # each asks for each kind once
 BEFORE = 220                      # records there at the start: the log grows past a tile of 256

@@ -14,6 +14,8 @@ import pytest
 from lib.fastcgi import Connection, environ
 from lib.shop import ACTIONS, add_shop, rows
 
+pytestmark = pytest.mark.tree("sanitized")
+
 VISITORS, EACH, CONNECTIONS = 50, 10, 8
 SLOW = os.environ.get("POSTERN_SLOW") == "1"
 CANARY = re.compile(rb"canary-(\d+)-")

@@ -4,6 +4,8 @@ import pytest
 from lib.codes import CODES
 from lib.shop import JORDAN, Written, add_shop, raw_token, rows
 
+pytestmark = pytest.mark.tree("sanitized")
+
 SIGN_IN = "https://shop.example.com/sign-in"
 PLANS = ["free", "pro", "business"]
 CALLERS = {
