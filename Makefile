@@ -39,6 +39,9 @@ connectd_src := $(wildcard fcgi-app/connectd/*.c)
 unit_src   := $(wildcard tests/unit/*/test_*.c)
 testlib_src := $(wildcard tests/lib/*.c)
 
+# make from here, with a job for each processor unless the caller has said how many.
+build    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(nproc))
+
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 programs := $(B)/postern $(B)/postern-fcgi $(B)/postern-connectd $(B)/postern-console
 units    := $(patsubst %.c,$(B)/%,$(unit_src))
@@ -143,13 +146,13 @@ check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and t
 check-all:	## make check in both trees whole, the tests marked slow, clang's build and clang-tidy, unit tests under valgrind
 	@scripts/install-deps --all
 	@$(MAKE) --no-print-directory check-trees
-	@$(MAKE) --no-print-directory WERROR=1 CC=clang SAN= all units
+	+@$(build) WERROR=1 CC=clang SAN= all units
 	@scripts/run-tests POSTERN_SLOW=1 $(checks) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
 		POSTERN_UNDER='valgrind -q --error-exitcode=99' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
 
 check-trees:
-	@$(MAKE) --no-print-directory WERROR=1 SAN= all units shims
-	@$(MAKE) --no-print-directory WERROR=1 SAN=address,undefined all units shims
+	+@$(build) WERROR=1 SAN= all units shims
+	+@$(build) WERROR=1 SAN=address,undefined all units shims
 
 # clang-tidy looks again at a file only when its object was made anew. .clang-tidy says what is looked for.
 $(B)/%.tidy: %.c $(B)/%.o .clang-tidy
@@ -214,12 +217,12 @@ install-deps:	## install the Debian packages that are missing, if any
 
 demo:	## build, and replay the demo site's story behind a real web server
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory all
+	+@$(build) all
 	@scripts/demo
 
 serve:	## the demo site, left running to try by hand
 	@scripts/install-deps
-	@$(MAKE) --no-print-directory all
+	+@$(build) all
 	@scripts/demo --serve
 
 clean:	## remove everything that was built
