@@ -38,6 +38,7 @@ fcgi_src   := $(wildcard fcgi-app/*.c)
 connectd_src := $(wildcard fcgi-app/connectd/*.c)
 unit_src   := $(wildcard tests/unit/*/test_*.c)
 testlib_src := $(wildcard tests/lib/*.c)
+bench_src  := $(wildcard tests/bench/*.c)
 
 # make from here, with a job for each processor unless the caller has said how many.
 build    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(nproc))
@@ -45,9 +46,10 @@ build    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 programs := $(B)/postern $(B)/postern-fcgi $(B)/postern-connectd $(B)/postern-console
 units    := $(patsubst %.c,$(B)/%,$(unit_src))
+benches  := $(patsubst %.c,$(B)/%,$(bench_src))
 shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
 
-.PHONY: all units shims unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help FORCE
+.PHONY: all units shims benches bench unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -93,6 +95,12 @@ $(B)/tests/unit/connectd/%: $(B)/tests/unit/connectd/%.o $(call obj,$(testlib_sr
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(call obj,$(testlib_src)) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a -lcmocka $(libs_shared)
+
+$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libpostern.a
+	echo '  LD   $@'
+	$(CC) $(all_ld) -o $@ $^ $(bench_libs) $(libs_shared)
+$(B)/tests/bench/bench-verify: private bench_libs := -ljwt
+$(B)/tests/bench/null-responder: private bench_libs := -lfcgi
 
 $(B)/%.o: %.c $(B)/flags
 	echo '  CC   $@'
@@ -170,6 +178,16 @@ cppcheck:
 screens: $(patsubst %.c,$(B)/%,$(wildcard tests/unit/tui/test_screens*.c))	## write the console's screens anew: their golden files, and those in the README
 	@for t in $^; do POSTERN_WRITE_GOLDEN=1 $$t >$(B)/screens.log 2>&1 || { cat $(B)/screens.log; exit 1; }; done
 	@scripts/check-docs --write
+
+# ---- measuring ----
+
+benches: $(benches)
+
+# BENCH=servers names one, ROUNDS=20 asks for more rounds.
+bench:	## BENCH=name: measure against the floor and the alternatives: a table, and build/bench.json
+	@scripts/install-deps --bench
+	@$(MAKE) --no-print-directory SAN= all benches
+	@POSTERN_BUILD=$(call tree) ROUNDS=$(ROUNDS) tests/bench/run.py $(BENCH)
 
 # ---- installing ----
 
