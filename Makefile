@@ -35,7 +35,7 @@ shared_src := $(wildcard shared/*/*.c)
 cli_src    := $(wildcard console/cli/*.c)
 tui_src    := $(wildcard console/tui/*.c)
 fcgi_src   := $(wildcard fcgi-app/*.c)
-connectd_src := $(wildcard fcgi-app/connectd/*.c)
+connectd_src := $(wildcard fcgi-app/connectd/*.c) fcgi-app/listen.c
 unit_src   := $(wildcard tests/unit/*/test_*.c)
 testlib_src := $(wildcard tests/lib/*.c)
 bench_src  := $(wildcard tests/bench/*.c)
@@ -70,7 +70,7 @@ $(B)/postern-fcgi: $(call obj,$(fcgi_src)) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $^ $(libs_fcgi) $(libs_shared)
 
-$(B)/postern-connectd: $(call obj,$(connectd_src) fcgi-app/listen.c) $(B)/libpostern.a
+$(B)/postern-connectd: $(call obj,$(connectd_src)) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $^ $(libs_connectd) $(libs_shared)
 

@@ -8,6 +8,8 @@
  * Authorization included. So the kernel is asked who is there (SO_PEERCRED), and strangers are closed unanswered. */
 #include "server.h"
 
+#include "listen.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 
@@ -30,31 +32,18 @@
 #define TICK_MS 1000
 #define PAUSE_MS 100                   /* without descriptors: before the next accept */
 
-bool rarely(struct rarely *r)
-{
-	uint64_t now = clock_mono_ms(), next = atomic_load(&r->next_ms);
-
-	return now >= next && atomic_compare_exchange_strong(&r->next_ms, &next, now + 60000);
-}
-
 /* ---- accepting ---- */
 
 static bool peer_allowed(const struct server *s, int fd)
 {
 	static struct rarely said;
-	struct ucred who;
-	socklen_t size = sizeof(who);
+	uid_t who;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
-		return false;
-	if (who.uid == 0 || who.uid == geteuid())
+	if (listen_peer_allowed(fd, s->o.peers, &who))
 		return true;
-	for (size_t i = 0; i < s->o.peer_count; i++)
-		if (s->o.peers[i] == who.uid)
-			return true;
 	if (rarely(&said))
 		log_line(LOG_LEVEL_WARNING, "user %u connected and was refused: run with --peer USER if that is the web server",
-			 (unsigned)who.uid);
+			 (unsigned)who);
 	return false;
 }
 

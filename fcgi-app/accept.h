@@ -4,18 +4,17 @@
 
 #include "path/path.h"
 
-#include <sys/types.h>
-
 #define THREADS_MAX 64
 #define PEERS_MAX 4096                 /* connections at once */
 #define CALLS_MAX 1024                 /* requests in flight; more are answered overloaded */
+
+struct peer_list;
 
 struct server_options {
 	struct path *path;             /* borrowed */
 	int listener;                  /* a listening Unix socket; becomes the server's */
 	unsigned threads, peers_max, calls_max;
-	const uid_t *peers;            /* who may connect besides root and our own user; borrowed */
-	size_t peer_count;
+	const struct peer_list *peers; /* borrowed */
 };
 
 struct server;

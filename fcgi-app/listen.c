@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -236,4 +237,33 @@ void listen_unlink(const struct listener *l)
 
 	if (l->path && lstat(l->path, &st) == 0 && st.st_dev == l->device && st.st_ino == l->inode)
 		unlink(l->path);
+}
+
+/* ---- who connects ---- */
+
+bool peer_list_add(struct peer_list *peers, const char *name)
+{
+	const struct passwd *p = getpwnam(name);
+
+	if (!p || peers->count == LISTEN_PEERS_MAX)
+		return false;
+	peers->at[peers->count++] = p->pw_uid;
+	return true;
+}
+
+bool listen_peer_allowed(int fd, const struct peer_list *peers, uid_t *ret_uid)
+{
+	struct ucred who;
+	socklen_t size = sizeof(who);
+
+	*ret_uid = (uid_t)-1;
+	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
+		return false;
+	*ret_uid = who.uid;
+	if (who.uid == 0 || who.uid == geteuid())
+		return true;
+	for (size_t i = 0; i < peers->count; i++)
+		if (peers->at[i] == who.uid)
+			return true;
+	return false;
 }

@@ -22,4 +22,11 @@ enum rc listen_open_named(const char *name, const char *path, const gid_t *group
 			  struct why *why) MUST_CHECK;
 void    listen_unlink(const struct listener *l);     /* what we made, if it is still ours */
 
+/* Who may connect besides root and our own user. */
+#define LISTEN_PEERS_MAX 32
+struct peer_list { uid_t at[LISTEN_PEERS_MAX]; size_t count; };
+bool peer_list_add(struct peer_list *peers, const char *name);      /* false: no such user, or no room */
+/* The kernel says who connected; *ret_uid is for the log. */
+bool listen_peer_allowed(int fd, const struct peer_list *peers, uid_t *ret_uid);
+
 #endif

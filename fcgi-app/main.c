@@ -84,7 +84,7 @@ static enum rc open_socket(struct program *p, struct why *why)
 {
 	struct server_options o = {
 		.path = p->path, .threads = p->options.threads, .peers_max = connections_max(), .calls_max = CALLS_MAX,
-		.peers = p->options.peers, .peer_count = p->options.peer_count,
+		.peers = &p->options.peers,
 	};
 	enum rc rc = listen_open(p->options.listen, p->options.has_group ? &p->options.group : NULL, &p->listener, why);
 

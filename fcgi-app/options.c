@@ -6,7 +6,6 @@
 #include "path/path.h"
 
 #include <grp.h>
-#include <pwd.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,16 +48,6 @@ static bool take_group(struct options *o, const char *value)
 	return o->has_group;
 }
 
-static bool take_one_peer(struct options *o, const char *name)
-{
-	const struct passwd *p = getpwnam(name);
-
-	if (!p || o->peer_count == OPTION_PEERS_MAX)
-		return false;
-	o->peers[o->peer_count++] = p->pw_uid;
-	return true;
-}
-
 /* The environment has one variable for what the command line repeats: names with commas. */
 static bool take_peers(struct options *o, const char *value)
 {
@@ -69,7 +58,7 @@ static bool take_peers(struct options *o, const char *value)
 		return false;
 	memcpy(names, value, strlen(value) + 1);
 	while (ok && (name = strsep(&rest, ",")) != NULL)
-		ok = take_one_peer(o, name);
+		ok = peer_list_add(&o->peers, name);
 	return ok;
 }
 
@@ -198,7 +187,7 @@ static bool read_arguments(struct options *o, int argc, char *const *argv, struc
 		}
 		/* The command line's peers replace the environment's. */
 		if (row->take == take_peers && first_peer) {
-			o->peer_count = 0;
+			o->peers.count = 0;
 			first_peer = false;
 		}
 		if (!take(o, row, row->name, value, why))
@@ -220,8 +209,8 @@ bool options_read(struct options *o, int argc, char *const *argv, struct why *wh
 	*o = (struct options){ .connect = PROVIDER_SOCKET_DEFAULT, .threads = default_threads(), .audit_budget = BUDGET_DEFAULT, .log_level = LOG_LEVEL_INFO };
 	if (!read_environment(o, why) || !read_arguments(o, argc, argv, why))
 		return false;
-	if (o->peer_count == 0)
-		(void)take_one_peer(o, "www-data");        /* where there is such a user */
+	if (o->peers.count == 0)
+		(void)peer_list_add(&o->peers, "www-data");        /* where there is such a user */
 	return true;
 }
 

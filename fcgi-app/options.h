@@ -2,19 +2,16 @@
 #ifndef POSTERN_FCGI_APP_OPTIONS_H
 #define POSTERN_FCGI_APP_OPTIONS_H
 
+#include "listen.h"
+
 #include "base/log.h"
-
-#include <sys/types.h>
-
-#define OPTION_PEERS_MAX 32
 
 struct options {                       /* strings are borrowed from argv and the environment */
 	const char *data, *master_key;         /* NULL: the store's own rules */
 	const char *connect;                   /* the connection provider's socket */
 	const char *listen;                    /* NULL: only a socket that was handed over */
 	bool has_group; gid_t group;
-	uid_t peers[OPTION_PEERS_MAX];
-	size_t peer_count;
+	struct peer_list peers;
 	unsigned threads, audit_budget;
 	enum log_level log_level;
 	bool help, version;

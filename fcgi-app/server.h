@@ -120,8 +120,4 @@ struct server {
 	pthread_cond_t gone;           /* a peer was closed while stopping */
 };
 
-/* At most one line a minute of each kind: what strangers or broken peers cause must not fill the log. */
-struct rarely { _Atomic uint64_t next_ms; };
-bool rarely(struct rarely *r);
-
 #endif

@@ -74,9 +74,9 @@ static enum rc start_server(struct program *p, struct why *why)
 {
 	const struct options *o = &p->options;
 	const struct door doors[] = {
-		{ .name = "proxy", .listener = p->proxy.fd, .peers = o->peers.at, .peer_count = o->peers.count,
+		{ .name = "proxy", .listener = p->proxy.fd, .peers = &o->peers,
 		  .connections_max = PROXY_CONNECTIONS_MAX, .body_max = PROXY_BODY_MAX, .handle = proxy_handle, .arg = p->store },
-		{ .name = "admin", .listener = p->admin.fd, .peers = o->admin_peers.at, .peer_count = o->admin_peers.count,
+		{ .name = "admin", .listener = p->admin.fd, .peers = &o->admin_peers,
 		  .connections_max = ADMIN_CONNECTIONS_MAX, .body_max = ADMIN_BODY_MAX, .handle = admin_handle, .arg = p->store },
 	};
 	enum rc rc = server_start(doors, ARRAY_LEN(doors), &p->server);

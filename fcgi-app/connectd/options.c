@@ -4,7 +4,6 @@
 #include "base/span.h"
 
 #include <grp.h>
-#include <pwd.h>
 #include <stdio.h>
 
 static bool take_data(struct options *o, const char *value)
@@ -45,24 +44,14 @@ static bool take_admin_group(struct options *o, const char *value)
 	return group_of(&o->admin_group, value);
 }
 
-static bool add_peer(struct peer_list *peers, const char *name)
-{
-	const struct passwd *p = getpwnam(name);
-
-	if (!p || peers->count == OPTION_PEERS_MAX)
-		return false;
-	peers->at[peers->count++] = p->pw_uid;
-	return true;
-}
-
 static bool take_peer(struct options *o, const char *value)
 {
-	return add_peer(&o->peers, value);
+	return peer_list_add(&o->peers, value);
 }
 
 static bool take_admin_peer(struct options *o, const char *value)
 {
-	return add_peer(&o->admin_peers, value);
+	return peer_list_add(&o->admin_peers, value);
 }
 
 static bool take_log_level(struct options *o, const char *value)
@@ -150,9 +139,9 @@ static void default_peers(struct peer_list *peers, const char *first, const char
 {
 	if (peers->count > 0)
 		return;
-	(void)add_peer(peers, first);
+	(void)peer_list_add(peers, first);
 	if (second)
-		(void)add_peer(peers, second);
+		(void)peer_list_add(peers, second);
 }
 
 bool options_read(struct options *o, int argc, char *const *argv, struct why *why)

@@ -2,13 +2,9 @@
 #ifndef POSTERN_FCGI_APP_CONNECTD_OPTIONS_H
 #define POSTERN_FCGI_APP_CONNECTD_OPTIONS_H
 
+#include "fcgi-app/listen.h"
+
 #include "base/log.h"
-
-#include <sys/types.h>
-
-#define OPTION_PEERS_MAX 32
-
-struct peer_list { uid_t at[OPTION_PEERS_MAX]; size_t count; };
 
 struct socket_group { bool is; gid_t gid; };
 

@@ -5,6 +5,8 @@
  * target is taken as it came: what the library would make of %2f is not what an allow list can be compared with. */
 #include "fcgi-app/connectd/server.h"
 
+#include "fcgi-app/listen.h"
+
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/secret.h"
@@ -27,13 +29,12 @@
 #define HEADERS_BYTES 32768
 #define STACK_BYTES (512 * 1024)
 #define PAUSE_MS 100                   /* without descriptors: before the next accept */
-#define SAY_MS 60000
 
 struct gate {
 	struct door door;
 	struct server *server;
 	struct MHD_Daemon *daemon;
-	_Atomic uint64_t say_next_ms;
+	struct rarely refused, full;
 };
 
 struct server {
@@ -218,27 +219,14 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 
 /* ---- accepting ---- */
 
-static bool rarely(struct gate *g)
-{
-	uint64_t now = clock_mono_ms(), next = atomic_load(&g->say_next_ms);
-
-	return now >= next && atomic_compare_exchange_strong(&g->say_next_ms, &next, now + SAY_MS);
-}
-
 static bool peer_allowed(struct gate *g, int fd)
 {
-	struct ucred who;
-	socklen_t size = sizeof(who);
+	uid_t who;
 
-	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &who, &size) != 0)
-		return false;
-	if (who.uid == 0 || who.uid == geteuid())
+	if (listen_peer_allowed(fd, g->door.peers, &who))
 		return true;
-	for (size_t i = 0; i < g->door.peer_count; i++)
-		if (g->door.peers[i] == who.uid)
-			return true;
-	if (rarely(g))
-		log_line(LOG_LEVEL_WARNING, "user %u connected to the %s socket and was refused", (unsigned)who.uid,
+	if (rarely(&g->refused))
+		log_line(LOG_LEVEL_WARNING, "user %u connected to the %s socket and was refused", (unsigned)who,
 			 g->door.name);
 	return false;
 }
@@ -260,7 +248,7 @@ static bool accept_one(struct gate *g)
 		return errno == ECONNABORTED || errno == EINTR;
 	if (!peer_allowed(g, fd))
 		close(fd);
-	else if (MHD_add_connection(g->daemon, fd, (struct sockaddr *)&from, size) != MHD_YES && rarely(g))
+	else if (MHD_add_connection(g->daemon, fd, (struct sockaddr *)&from, size) != MHD_YES && rarely(&g->full))
 		log_line(LOG_LEVEL_WARNING, "all %u connections of the %s socket are in use: new ones are closed",
 			 g->door.connections_max, g->door.name);      /* the library has closed it */
 	return true;

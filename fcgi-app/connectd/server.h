@@ -6,8 +6,6 @@
 
 #include "base/buf.h"
 
-#include <sys/types.h>
-
 #define REQUEST_HEADERS_MAX 64
 #define ANSWER_HEADERS_MAX 6
 
@@ -35,11 +33,12 @@ bool request_header_once(const struct request *r, const char *name, struct span 
 /* A value that does not fit is left out whole. */
 void answer_header_add(struct answer *a, const char *name, const char *value);
 
+struct peer_list;
+
 struct door {                          /* one listening socket */
 	const char *name;                  /* for the log */
 	int listener;
-	const uid_t *peers;                /* who may connect besides root and our own user; borrowed */
-	size_t peer_count;
+	const struct peer_list *peers;     /* borrowed */
 	unsigned connections_max;
 	size_t body_max;
 	/* On a thread of its own; fills *ret, which starts zeroed. */

@@ -1,6 +1,7 @@
 /* log.c -- the programs' own log: one line to stderr with a journald priority. */
 #include "base/log.h"
 
+#include "base/clock.h"
 #include "base/text.h"
 
 #include <errno.h>
@@ -10,6 +11,7 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 2048
+#define RARELY_MS 60000
 
 static atomic_int level_at_most = LOG_LEVEL_INFO;
 
@@ -60,4 +62,11 @@ void log_line(enum log_level level, const char *fmt, ...)
 	line[size++] = '\n';
 	while (write(STDERR_FILENO, line, size) < 0 && errno == EINTR)
 		;
+}
+
+bool rarely(struct rarely *r)
+{
+	uint64_t now = clock_mono_ms(), next = atomic_load(&r->next_ms);
+
+	return now >= next && atomic_compare_exchange_strong(&r->next_ms, &next, now + RARELY_MS);
 }
