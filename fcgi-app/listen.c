@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
@@ -83,6 +84,16 @@ static long handed_count(void)
 
 /* ---- made ---- */
 
+bool socket_group_set(struct socket_group *g, const char *name)
+{
+	const struct group *found = getgrnam(name);
+
+	g->is = found != NULL;
+	if (found)
+		g->gid = found->gr_gid;
+	return g->is;
+}
+
 /* Only the directory lock's holder may take a stale socket away, or two starting workers could take each other's. */
 static int lock_directory(const char *path)
 {
@@ -140,9 +151,9 @@ static bool bind_0660(int fd, const struct sockaddr_un *at)
 }
 
 /* What is wrong, in words; RC_OK when the bound socket has its group and listens. */
-static enum rc set_up_socket(int fd, const char *path, const gid_t *group, struct stat *ret_st, struct why *why)
+static enum rc set_up_socket(int fd, const char *path, const struct socket_group *group, struct stat *ret_st, struct why *why)
 {
-	if (group && chown(path, (uid_t)-1, *group) != 0)
+	if (group->is && chown(path, (uid_t)-1, group->gid) != 0)
 		why_set(why, "cannot give %s to its group: %s; make the program's user a member of it", path, strerror(errno));
 	else if (listen(fd, BACKLOG) != 0 || stat(path, ret_st) != 0)
 		why_set(why, "cannot set up %s: %s", path, strerror(errno));
@@ -151,7 +162,7 @@ static enum rc set_up_socket(int fd, const char *path, const gid_t *group, struc
 	return RC_IO;
 }
 
-static enum rc make_socket(const struct sockaddr_un *at, const gid_t *group, struct listener *ret, struct why *why)
+static enum rc make_socket(const struct sockaddr_un *at, const struct socket_group *group, struct listener *ret, struct why *why)
 {
 	enum rc rc = clear_stale(at, why);
 	struct stat st;
@@ -175,7 +186,7 @@ static enum rc make_socket(const struct sockaddr_un *at, const gid_t *group, str
 	return RC_OK;
 }
 
-static enum rc open_path(const char *path, const gid_t *group, struct listener *ret, struct why *why)
+static enum rc open_path(const char *path, const struct socket_group *group, struct listener *ret, struct why *why)
 {
 	struct sockaddr_un at = { .sun_family = AF_UNIX };
 	enum rc rc = RC_IO;
@@ -200,7 +211,7 @@ static enum rc open_path(const char *path, const gid_t *group, struct listener *
 
 /* ---- the order ---- */
 
-enum rc listen_open(const char *path, const gid_t *group, struct listener *ret, struct why *why)
+enum rc listen_open(const char *path, const struct socket_group *group, struct listener *ret, struct why *why)
 {
 	long handed = handed_count();
 
@@ -218,7 +229,7 @@ enum rc listen_open(const char *path, const gid_t *group, struct listener *ret, 
 	return RC_INVALID;
 }
 
-enum rc listen_open_named(const char *name, const char *path, const gid_t *group, struct listener *ret, struct why *why)
+enum rc listen_open_named(const char *name, const char *path, const struct socket_group *group, struct listener *ret, struct why *why)
 {
 	long handed = handed_count();
 	int fd = handed_by_name(name, handed);

@@ -86,7 +86,7 @@ static enum rc open_socket(struct program *p, struct why *why)
 		.path = p->path, .threads = p->options.threads, .peers_max = connections_max(), .calls_max = CALLS_MAX,
 		.peers = &p->options.peers,
 	};
-	enum rc rc = listen_open(p->options.listen, p->options.has_group ? &p->options.group : NULL, &p->listener, why);
+	enum rc rc = listen_open(p->options.listen, &p->options.group, &p->listener, why);
 
 	p->usage = rc == RC_INVALID;
 	if (rc != RC_OK)

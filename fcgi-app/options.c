@@ -2,13 +2,12 @@
 #include "options.h"
 
 #include "accept.h"
+#include "option-table.h"
 #include "base/text.h"
 #include "path/path.h"
 
-#include <grp.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <sys/un.h>
 
 #define BUDGET_DEFAULT 10
@@ -40,12 +39,7 @@ static bool take_connect(struct options *o, const char *value)
 
 static bool take_group(struct options *o, const char *value)
 {
-	const struct group *g = getgrnam(value);
-
-	if (g)
-		o->group = g->gr_gid;
-	o->has_group = g != NULL;
-	return o->has_group;
+	return socket_group_set(&o->group, value);
 }
 
 /* The environment has one variable for what the command line repeats: names with commas. */
@@ -111,11 +105,7 @@ static bool take_version(struct options *o, const char *value)
 	return true;
 }
 
-static const struct option_row {
-	const char *name, *argument, *variable;        /* argument NULL: takes none; variable NULL: command line only */
-	bool (*take)(struct options *o, const char *value);
-	const char *wants, *help;
-} rows[] = {
+static const struct option_row rows[] = {
 	{ "--data", "DIR", "POSTERN_DATA", take_data, "a directory", "the data directory (default /var/lib/postern)" },
 	{ "--master-key", "FILE", "POSTERN_MASTER_KEY_FILE", take_master_key, "a file",
 	  "the master key (default: the systemd credential postern.master-key, else DIR/master.key)" },
@@ -135,66 +125,7 @@ static const struct option_row {
 	{ "--version", NULL, NULL, take_version, "no value", "the version" },
 };
 
-static bool take(struct options *o, const struct option_row *row, const char *said_as, const char *value,
-		 struct why *why)
-{
-	if (row->take(o, value))
-		return true;
-	why_set(why, "%s wants %s, not \"%s\"; run postern-fcgi --help", said_as, row->wants, value);
-	return false;
-}
-
-static bool read_environment(struct options *o, struct why *why)
-{
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		const char *value = rows[i].variable ? getenv(rows[i].variable) : NULL;
-
-		if (value && value[0] && !take(o, &rows[i], rows[i].variable, value, why))
-			return false;
-	}
-	return true;
-}
-
-/* "--name" or "--name=value"; *ret_value is what follows the sign, or NULL. */
-static const struct option_row *row_of(const char *argument, const char **ret_value)
-{
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		size_t size = strlen(rows[i].name);
-
-		if (strncmp(argument, rows[i].name, size) != 0 || (argument[size] != '\0' && argument[size] != '='))
-			continue;
-		*ret_value = argument[size] == '=' ? argument + size + 1 : NULL;
-		return &rows[i];
-	}
-	return NULL;
-}
-
-static bool read_arguments(struct options *o, int argc, char *const *argv, struct why *why)
-{
-	bool first_peer = true;
-
-	for (int i = 1; i < argc; i++) {
-		const char *value = NULL;
-		const struct option_row *row = row_of(argv[i], &value);
-
-		if (!row) {
-			why_set(why, "unknown argument \"%s\"; run postern-fcgi --help", argv[i]);
-			return false;
-		}
-		if (row->argument ? !value && !(value = argv[++i]) : value != NULL) {
-			why_set(why, "%s wants %s; run postern-fcgi --help", row->name, row->wants);
-			return false;
-		}
-		/* The command line's peers replace the environment's. */
-		if (row->take == take_peers && first_peer) {
-			o->peers.count = 0;
-			first_peer = false;
-		}
-		if (!take(o, row, row->name, value, why))
-			return false;
-	}
-	return true;
-}
+static const struct option_table table = { "postern-fcgi", rows, ARRAY_LEN(rows) };
 
 static unsigned default_threads(void)
 {
@@ -206,9 +137,20 @@ static unsigned default_threads(void)
 
 bool options_read(struct options *o, int argc, char *const *argv, struct why *why)
 {
-	*o = (struct options){ .connect = PROVIDER_SOCKET_DEFAULT, .threads = default_threads(), .audit_budget = BUDGET_DEFAULT, .log_level = LOG_LEVEL_INFO };
-	if (!read_environment(o, why) || !read_arguments(o, argc, argv, why))
+	struct peer_list peers;
+
+	*o = (struct options){
+		.connect = PROVIDER_SOCKET_DEFAULT, .threads = default_threads(), .audit_budget = BUDGET_DEFAULT,
+		.log_level = LOG_LEVEL_INFO,
+	};
+	if (!option_table_environment(&table, o, why))
 		return false;
+	peers = o->peers;                      /* the command line's replace the environment's */
+	o->peers.count = 0;
+	if (!option_table_arguments(&table, o, argc, argv, why))
+		return false;
+	if (o->peers.count == 0)
+		o->peers = peers;
 	if (o->peers.count == 0)
 		(void)peer_list_add(&o->peers, "www-data");        /* where there is such a user */
 	return true;
@@ -218,14 +160,7 @@ bool options_print_help(void)
 {
 	printf("usage: postern-fcgi [OPTION]...\n"
 	       "Answers a web server's FastCGI requests from a data directory made by `postern init`.\n\n");
-	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-		char left[48];
-
-		snprintf(left, sizeof(left), "%s %s", rows[i].name, rows[i].argument ? rows[i].argument : "");
-		printf("  %-22s %s\n", left, rows[i].help);
-		if (rows[i].variable)
-			printf("  %-22s also %s\n", "", rows[i].variable);
-	}
+	option_table_print(&table);
 	printf("\nPOSTERN_SITE=SITE in the environment pins the worker to one site; a request's parameter pins that request.\n"
 	       "As a FastCGI authorizer, or asked with POSTERN_ROLE=authorizer, it says whether a visitor may pass, and as\n"
 	       "whom; with POSTERN_ANONYMOUS=allow visitors without a token pass too.\n"

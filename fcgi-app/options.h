@@ -10,7 +10,7 @@ struct options {                       /* strings are borrowed from argv and the
 	const char *data, *master_key;         /* NULL: the store's own rules */
 	const char *connect;                   /* the connection provider's socket */
 	const char *listen;                    /* NULL: only a socket that was handed over */
-	bool has_group; gid_t group;
+	struct socket_group group;
 	struct peer_list peers;
 	unsigned threads, audit_budget;
 	enum log_level log_level;

@@ -55,18 +55,13 @@ static void use_descriptors(void)
 	(void)setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-static const gid_t *group_of(const struct socket_group *g)
-{
-	return g->is ? &g->gid : NULL;
-}
-
 static enum rc open_sockets(struct program *p, struct why *why)
 {
 	const struct options *o = &p->options;
-	enum rc rc = listen_open_named("proxy", o->listen, group_of(&o->group), &p->proxy, why);
+	enum rc rc = listen_open_named("proxy", o->listen, &o->group, &p->proxy, why);
 
 	if (rc == RC_OK)
-		rc = listen_open_named("admin", o->admin_listen, group_of(&o->admin_group), &p->admin, why);
+		rc = listen_open_named("admin", o->admin_listen, &o->admin_group, &p->admin, why);
 	return rc;
 }
 

@@ -6,8 +6,6 @@
 
 #include "base/log.h"
 
-struct socket_group { bool is; gid_t gid; };
-
 struct options {                       /* strings are borrowed from argv */
 	const char *data, *listen, *admin_listen;
 	struct socket_group group, admin_group;
