@@ -158,10 +158,7 @@ static bool secret_fits(const struct canvas *c)
 	if (s->size == 0 || s->size > SECRET_COLS_MAX || c->secret_row < 0 || c->secret_row >= screen.rows ||
 	    c->secret_col < 0 || s->size > (size_t)screen.cols || c->secret_col > screen.cols - (int)s->size)
 		return false;
-	for (size_t i = 0; i < s->size; i++)
-		if (s->data[i] < '!' || s->data[i] > '~')
-			return false;
-	return true;
+	return ascii_is_visible(secret_span(s));
 }
 
 /* What the canvas wants is what stands on the terminal. */

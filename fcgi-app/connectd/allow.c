@@ -5,8 +5,7 @@
 #include "fcgi-app/connectd/allow.h"
 
 #include "base/text.h"
-
-#include <stdint.h>
+#include "base/url.h"
 
 #define DECODED_MAX 4096
 
@@ -87,18 +86,9 @@ static bool dots_only(const char *s, size_t size)
 static bool segment_safe(struct span segment)
 {
 	char s[DECODED_MAX];
-	const uint8_t *at = (const uint8_t *)s, *end;
 	size_t size;
 
-	if (!decode(segment, s, &size) || dots_only(s, size))
-		return false;
-	for (end = at + size; at < end;) {
-		uint32_t cp = utf8_next(&at, end);
-
-		if (cp == UTF8_BAD || text_is_control(cp) || cp == '/' || cp == '\\' || cp == '%')
-			return false;
-	}
-	return true;
+	return decode(segment, s, &size) && !dots_only(s, size) && url_segment_valid(span_of(s, size));
 }
 
 bool path_safe(struct span path)

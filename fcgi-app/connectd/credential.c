@@ -3,6 +3,7 @@
 
 #include "base/encode.h"
 #include "base/text.h"
+#include "base/url.h"
 
 struct secret *secret_join(const struct span *parts, size_t count)
 {
@@ -23,39 +24,12 @@ struct secret *secret_join(const struct span *parts, size_t count)
 	return out;
 }
 
-static bool unreserved(char c)
-{
-	return ascii_is_alpha(c) || ascii_is_digit(c) || (c && strchr("-._~", c));
-}
-
-/* How long it is; writes it where out is given. */
-static size_t percent(unsigned char *out, struct span text)
-{
-	static const char digits[] = "0123456789ABCDEF";
-	const char *at = text.data;
-	size_t size = 0;
-
-	for (size_t i = 0; i < text.size; i++) {
-		bool plain = unreserved(at[i]);
-
-		if (out && plain) {
-			out[size] = (unsigned char)at[i];
-		} else if (out) {
-			out[size] = '%';
-			out[size + 1] = (unsigned char)digits[(unsigned char)at[i] >> 4];
-			out[size + 2] = (unsigned char)digits[(unsigned char)at[i] & 15];
-		}
-		size += plain ? 1 : 3;
-	}
-	return size;
-}
-
 struct secret *secret_percent(struct span text)
 {
-	struct secret *out = secret_new(percent(NULL, text));
+	struct secret *out = secret_new(url_encoded(NULL, text));
 
 	if (out)
-		percent(out->data, text);
+		url_encoded((char *)out->data, text);
 	return out;
 }
 
@@ -74,18 +48,9 @@ struct secret *secret_basic(struct span user, struct span password)
 	return out;
 }
 
-/* Visible ASCII and spaces: nothing ends the header and begins another. */
-static bool fits_header(const struct secret *s)
-{
-	for (size_t i = 0; i < s->size; i++)
-		if (s->data[i] < 0x20 || s->data[i] > 0x7e)
-			return false;
-	return s->size > 0;
-}
-
 static enum rc header_of(struct span name, struct span prefix, const struct secret *value, struct secret **ret)
 {
-	if (!fits_header(value))
+	if (value->size == 0 || !ascii_is_printable(secret_span(value)))       /* nothing ends the header and begins another */
 		return RC_INVALID;
 	*ret = secret_join((struct span[]){ name, span_str(": "), prefix, secret_span(value) }, 4);
 	return *ret ? RC_OK : RC_NOMEM;

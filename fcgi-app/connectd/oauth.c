@@ -105,12 +105,7 @@ static struct secret *client_header(const struct connection *c)
 /* RFC 6749 A.12: visible ASCII, which goes into a header unchanged. */
 static bool is_token(struct span s)
 {
-	const char *at = s.data;
-
-	for (size_t i = 0; i < s.size; i++)
-		if (at[i] <= 0x20 || at[i] > 0x7e)
-			return false;
-	return s.size > 0 && s.size <= TOKEN_MAX;
+	return s.size > 0 && s.size <= TOKEN_MAX && ascii_is_visible(s);
 }
 
 static int64_t clamp(double seconds)

@@ -71,19 +71,6 @@ static bool header_name_ok(struct span name)
 	return name.size > 0 && (name.size < 6 || !ascii_equal_nocase(span_of(s, 6), "proxy-"));
 }
 
-/* Visible ASCII with inner blanks only. */
-static bool header_value_ok(struct span value)
-{
-	const char *s = value.data;
-
-	if (value.size == 0 || s[0] == ' ' || s[value.size - 1] == ' ')
-		return false;
-	for (size_t i = 0; i < value.size; i++)
-		if (s[i] < 0x20 || s[i] > 0x7e)
-			return false;
-	return true;
-}
-
 /* A header's name as the upstream will see it; empty: it stays here. */
 static struct span forwarded(struct span name)
 {
@@ -99,7 +86,7 @@ static bool take_headers(struct exchange *x, const struct request *r, bool *ret_
 
 		if (!name.data)
 			continue;
-		if (!header_name_ok(name) || !header_value_ok(r->header[i].value))
+		if (!header_name_ok(name) || !ascii_fits_header(r->header[i].value))
 			return false;
 		*ret_key |= ascii_equal_nocase(name, "idempotency-key");
 		buf_add_span(&x->headers, name);

@@ -12,6 +12,7 @@
 
 #define TEXT_MAX 1024
 #define CA_MAX (256 * 1024)
+#define PREFIX_MAX 65
 
 struct setting {
 	const char *name;
@@ -254,11 +255,9 @@ static bool take_api_key(struct auth *a, const struct connection *c, const json_
 		a->prefix = "";
 		return !prefix || json_is_string(prefix);
 	}
-	for (const char *s = a->prefix; *s; s++) {           /* "Bearer ", its blank at the end included */
-		if (*s < 0x20 || *s > 0x7e || s - a->prefix > 64) {
-			why_set(why, "auth: prefix must be visible ASCII");
-			return false;
-		}
+	if (strlen(a->prefix) > PREFIX_MAX || !ascii_is_printable(span_str(a->prefix))) {   /* "Bearer " ends with a blank */
+		why_set(why, "auth: prefix must be visible ASCII, of at most %d bytes", PREFIX_MAX);
+		return false;
 	}
 	return true;
 }

@@ -72,15 +72,10 @@ static bool header_is(struct span line, const char *name, struct span *ret)
 /* A value that is too long, or not visible ASCII, is as if it had not come. */
 static void keep(char *out, size_t room, struct span value)
 {
-	const char *at = value.data;
-
 	*out = '\0';
-	for (size_t i = 0; i < value.size; i++)
-		if (at[i] < 0x20 || at[i] > 0x7e)
-			return;
-	if (value.size >= room)
+	if (value.size >= room || !ascii_is_printable(value))
 		return;
-	memcpy(out, at, value.size);
+	memcpy(out, value.data, value.size);
 	out[value.size] = '\0';
 }
 

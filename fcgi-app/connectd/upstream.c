@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/text.h"
 #include "fcgi-app/connectd/credential.h"
 #include "fcgi-app/connectd/transfer.h"
 
@@ -37,9 +38,9 @@ static bool is_part(struct span part, const char *ends)
 	const char *at = part.data;
 
 	for (size_t i = 0; i < part.size; i++)
-		if (at[i] <= 0x20 || at[i] > 0x7e || strchr(ends, at[i]))
+		if (strchr(ends, at[i]))
 			return false;
-	return true;
+	return ascii_is_visible(part);
 }
 
 /* In the secure heap only where an API key is in it: that heap is small, and how long a URL is the worker says. */

@@ -208,3 +208,30 @@ bool ascii_equal_nocase(struct span a, const char *b)
 			return false;
 	return true;
 }
+
+static bool ascii_between(struct span s, char first, char last)
+{
+	const char *at = s.data;
+
+	for (size_t i = 0; i < s.size; i++)
+		if (at[i] < first || at[i] > last)
+			return false;
+	return true;
+}
+
+bool ascii_is_visible(struct span s)
+{
+	return ascii_between(s, '!', '~');
+}
+
+bool ascii_is_printable(struct span s)
+{
+	return ascii_between(s, ' ', '~');
+}
+
+bool ascii_fits_header(struct span s)
+{
+	const char *at = s.data;
+
+	return s.size > 0 && at[0] != ' ' && at[s.size - 1] != ' ' && ascii_is_printable(s);
+}

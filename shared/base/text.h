@@ -41,5 +41,10 @@ char ascii_lower(char c);
 bool ascii_is_digit(char c);
 bool ascii_is_alpha(char c);
 bool ascii_equal_nocase(struct span a, const char *b);
+/* Visible ASCII and nothing else; with spaces too. Nothing at all is both. */
+bool ascii_is_visible(struct span s);
+bool ascii_is_printable(struct span s);
+/* Visible ASCII, with spaces only inside, and not empty: nothing ends the header, and no server reads it in two ways. */
+bool ascii_fits_header(struct span s);
 
 #endif

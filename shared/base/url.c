@@ -8,22 +8,34 @@ static bool is_unreserved(char c)
 	return ascii_is_alpha(c) || ascii_is_digit(c) || c == '-' || c == '.' || c == '_' || c == '~';
 }
 
-void url_encode(struct buf *b, struct span text)
+size_t url_encoded(char *out, struct span text)
 {
 	static const char digits[] = "0123456789ABCDEF";
 	const char *at = text.data;
+	size_t size = 0;
 
 	for (size_t i = 0; i < text.size; i++) {
 		unsigned byte = (unsigned char)at[i];
+		bool plain = is_unreserved(at[i]);
 
-		if (is_unreserved(at[i])) {
-			buf_add_char(b, at[i]);
-		} else {
-			buf_add_char(b, '%');
-			buf_add_char(b, digits[byte >> 4]);
-			buf_add_char(b, digits[byte & 15]);
+		if (out && plain) {
+			out[size] = at[i];
+		} else if (out) {
+			out[size] = '%';
+			out[size + 1] = digits[byte >> 4];
+			out[size + 2] = digits[byte & 15];
 		}
+		size += plain ? 1 : 3;
 	}
+	return size;
+}
+
+void url_encode(struct buf *b, struct span text)
+{
+	char *out = buf_extend(b, url_encoded(NULL, text));
+
+	if (out)
+		url_encoded(out, text);
 }
 
 bool url_segment_valid(struct span text)

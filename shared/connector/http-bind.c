@@ -3,6 +3,7 @@
  * Each value is encoded for the place it goes to, so the other side finds data where data was meant: a path segment
  * stays one segment, a query value one value, a header one line. What cannot be encoded so is refused. */
 #include "connector/http-private.h"
+#include "base/text.h"
 #include "base/url.h"
 
 #include <stdio.h>
@@ -128,23 +129,13 @@ static enum reason bind_query(const json_t *query, const struct binding *b, stru
 
 /* ---- headers ---- */
 
-bool header_value_valid(struct span value)
-{
-	const char *text = value.data;
-
-	for (size_t i = 0; i < value.size; i++)
-		if (text[i] < 0x20 || text[i] > 0x7e)
-			return false;
-	return value.size > 0 && text[0] != ' ' && text[value.size - 1] != ' ';
-}
-
 static enum reason header_add(struct buf *headers, const char *name, const json_t *source, const struct binding *b)
 {
 	struct buf text = BUF_INIT;
 	json_t *value;
 	enum reason why = reference_resolve(source, b, &value);
 
-	if (why == REASON_NONE && value && (!text_add(&text, value) || !header_value_valid(buf_span(&text))))
+	if (why == REASON_NONE && value && (!text_add(&text, value) || !ascii_fits_header(buf_span(&text))))
 		why = text.failed ? REASON_OVERLOADED : reference_fault(source);
 	if (why == REASON_NONE && value)
 		buf_addf(headers, "Nango-Proxy-%s: %s\r\n", name, text.data);

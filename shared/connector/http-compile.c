@@ -205,7 +205,7 @@ static void check_header(const struct http_checking *h, const char *name, const 
 		checker_fail(h->k, "this header is not the connector's to set");
 	else if (header_is_twice(json_object_get(h->c->source, "headers"), name))
 		checker_fail(h->k, "this header is there twice");
-	else if (json_is_string(value) && !header_value_valid(json_span(value)))
+	else if (json_is_string(value) && !ascii_fits_header(json_span(value)))
 		checker_fail(h->k, "must be visible ASCII, with spaces only inside it");
 	else
 		check_scalar(h, value);

@@ -11,9 +11,6 @@ struct http_method {
 	bool idempotent;
 };
 
-/* Visible ASCII, with spaces only inside: nothing that ends a header, or that a server reads in two ways. */
-bool header_value_valid(struct span value);
-
 /* Does a parameter of this name look as if it said whose things are meant? */
 bool identity_like(const char *name);
 /* Has the schema, at any depth, a property of this name that can hold a text or a number? */

@@ -98,18 +98,18 @@ static bool add_lines(struct provider_call *c, struct span lines)
 	return ok;
 }
 
-/* A header without a value takes libcurl's own out. */
+/* A header without a value takes libcurl's own out. Retries go by the method: a key alone does not say that the upstream
+ * heeds it. */
 static bool add_headers(struct provider_call *c)
 {
 	const struct upstream_request *r = c->request;
-	bool again = r->idempotent;             /* a key alone does not say that the upstream heeds it */
 
 	return add_line(c, "Accept:") && add_line(c, "Expect:") && add_line(c, "Content-Type:") &&
 	       add_header(c, "Connection-Id", r->connection) &&
 	       add_header(c, "Provider-Config-Key", r->provider ? r->provider : r->connection) &&
 	       add_header(c, "Postern-Site", c->site) && add_header(c, "Postern-Host", r->host) &&
 	       add_number(c, "Postern-Timeout-Ms", r->timeout_ms) && add_number(c, "Postern-Answer-Max", r->answer_max) &&
-	       add_header(c, "Retries", again ? "2" : "0") && add_lines(c, buf_span(&r->headers)) &&
+	       add_header(c, "Retries", r->idempotent ? "2" : "0") && add_lines(c, buf_span(&r->headers)) &&
 	       add_header(c, "Nango-Proxy-Content-Type", r->content_type) &&
 	       add_header(c, "Nango-Proxy-Idempotency-Key", c->idempotency_key);
 }

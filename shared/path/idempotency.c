@@ -143,14 +143,7 @@ static enum rc answer_open(const struct store *st, struct span key, const struct
 
 bool idempotency_key_valid(struct span key)
 {
-	const uint8_t *at = key.data;
-
-	if (key.size < 1 || key.size > IDEMPOTENCY_KEY_MAX)
-		return false;
-	for (size_t i = 0; i < key.size; i++)
-		if (at[i] < 0x21 || at[i] > 0x7e)
-			return false;
-	return true;
+	return key.size >= 1 && key.size <= IDEMPOTENCY_KEY_MAX && ascii_is_visible(key);
 }
 
 static enum rc labelled_hash(const struct store *st, const struct buf *text, uint8_t out[SHA256_SIZE])

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -93,6 +94,20 @@ static void levels_have_four_names(void **state)
 	assert_int_equal(level, LOG_LEVEL_WARNING);
 }
 
+static void rarely_is_once_a_minute(void **state)
+{
+	struct rarely r = { 0 };
+	uint64_t next;
+
+	(void)state;
+	assert_true(rarely(&r));
+	assert_false(rarely(&r));
+	next = atomic_load(&r.next_ms);
+	atomic_store(&r.next_ms, next - 60000);        /* as if the minute were over */
+	assert_true(rarely(&r));
+	assert_false(rarely(&r));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +116,7 @@ int main(void)
 		cmocka_unit_test(a_long_line_stays_one_line),
 		cmocka_unit_test(quieter_levels_are_not_written),
 		cmocka_unit_test(levels_have_four_names),
+		cmocka_unit_test(rarely_is_once_a_minute),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

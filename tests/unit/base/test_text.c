@@ -205,6 +205,22 @@ static void letters_are_lowered_in_ascii_alone(void **state)
 	assert_true(ascii_equal_nocase(span_of(NULL, 0), ""));
 }
 
+static void visible_and_printable_differ_by_the_space(void **state)
+{
+	(void)state;
+	for (int c = 0; c < 256; c++) {
+		const char text[] = { 'a', (char)c, 'z' };
+
+		assert_int_equal(ascii_is_visible(span_of(text, 3)), c > 0x20 && c < 0x7f);
+		assert_int_equal(ascii_is_printable(span_of(text, 3)), c >= 0x20 && c < 0x7f);
+		assert_int_equal(ascii_fits_header(span_of(text, 3)), c >= 0x20 && c < 0x7f);
+	}
+	assert_true(ascii_is_visible(span_of(NULL, 0)) && ascii_is_printable(span_of(NULL, 0)));
+	assert_false(ascii_fits_header(span_of(NULL, 0)));
+	assert_false(ascii_fits_header(span_str(" a")) || ascii_fits_header(span_str("a ")) || ascii_fits_header(span_str(" ")));
+	assert_true(ascii_fits_header(span_str("a")));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -221,6 +237,7 @@ int main(void)
 		cmocka_unit_test(a_long_name_is_cut_on_a_character),
 		cmocka_unit_test(a_header_carries_a_text_exactly_or_not_at_all),
 		cmocka_unit_test(letters_are_lowered_in_ascii_alone),
+		cmocka_unit_test(visible_and_printable_differ_by_the_space),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

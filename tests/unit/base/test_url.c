@@ -14,6 +14,7 @@ static void encodes(struct span text, const char *expected)
 	buf_add_char(&b, '=');
 	url_encode(&b, text);
 	assert_string_equal(b.data + 1, expected);
+	assert_int_equal(url_encoded(NULL, text), strlen(expected));
 	buf_done(&b);
 }
 
