@@ -48,8 +48,10 @@ programs := $(B)/postern $(B)/postern-fcgi $(B)/postern-connectd $(B)/postern-co
 units    := $(patsubst %.c,$(B)/%,$(unit_src))
 benches  := $(patsubst %.c,$(B)/%,$(bench_src))
 shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
+fuzz_src := $(wildcard tests/fuzz/fuzz-*.c)
+fuzzers  := $(patsubst %.c,$(B)/%,$(fuzz_src))
 
-.PHONY: all units shims benches bench unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help FORCE
+.PHONY: all units shims benches bench fuzzers fuzz unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -102,6 +104,13 @@ $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libpostern.a
 $(B)/tests/bench/bench-verify: private bench_libs := -ljwt
 $(B)/tests/bench/null-responder: private bench_libs := -lfcgi
 
+# A fuzz target, driven by libFuzzer where that is among the sanitizers, else run on its corpus by replay.c.
+fuzz_main := $(if $(findstring fuzzer,$(SAN)),,$(call obj,tests/fuzz/replay.c))
+fuzz_target = $(B)/tests/fuzz/fuzz-$(1)
+$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(call obj,tests/fuzz/fuzz.c tests/fuzz/upstream.c $(testlib_src)) $(fuzz_main) $(B)/libpostern.a
+	echo '  LD   $@'
+	$(CC) $(all_ld) $(if $(fuzz_main),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(B)/libpostern.a $(fuzz_libs) $(libs_shared)
+
 $(B)/%.o: %.c $(B)/flags
 	echo '  CC   $@'
 	mkdir -p $(@D)
@@ -132,6 +141,7 @@ $(B)/flags: FORCE
 
 units: $(units)
 shims: $(shims)
+fuzzers: $(fuzzers)
 
 unit: $(filter $(B)/tests/unit/$(UNIT)/%,$(units))	## UNIT=token: build and run one module's unit tests
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
@@ -144,7 +154,8 @@ suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit
          tests/connect tests/console tests/faults
 # Once is enough for these: the shipped files, with the programs as they ship.
 once   = tests/docs tests/machine tests/package tests/servers tests/signers
-checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(once) $(call suites,address$(comma)undefined)
+checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(once) $(call suites,address$(comma)undefined) \
+         $(patsubst %.c,$(call tree,address$(comma)undefined)/%,$(fuzz_src))
 
 check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and the scripts/check-*
 	@scripts/install-deps
@@ -160,7 +171,13 @@ check-all:	## make check in both trees whole, the tests marked slow, clang's bui
 
 check-trees:
 	+@$(build) WERROR=1 SAN= all units shims
-	+@$(build) WERROR=1 SAN=address,undefined all units shims
+	+@$(build) WERROR=1 SAN=address,undefined all units shims fuzzers
+
+# Instrumented whole, in a tree of its own. FUZZ=name runs one target, each for FUZZ_SECONDS (60).
+fuzz:	## run each fuzz target for FUZZ_SECONDS (FUZZ=name: that one); what was found is kept in build-fuzz/
+	@scripts/install-deps --all
+	+@$(build) B=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined $(if $(FUZZ),build-fuzz/tests/fuzz/fuzz-$(FUZZ),fuzzers)
+	@tests/fuzz/run build-fuzz $(FUZZ)
 
 # clang-tidy looks again at a file only when its object was made anew. .clang-tidy says what is looked for.
 $(B)/%.tidy: %.c $(B)/%.o .clang-tidy
