@@ -67,17 +67,26 @@ static void copy_text(char *out, size_t room, const char *text)
 	out[size] = '\0';
 }
 
+/* A copy of its own: the request ends on its thread while the record is written on another, and Jansson's counting of
+ * references is not made for that (it reads the count plainly, and lets it go without an acquire). */
+static bool copy_ignored(struct queued_record *q, const json_t *ignored)
+{
+	if (json_array_size(ignored) > 0)
+		q->ignored = json_deep_copy(ignored);
+	return q->ignored || json_array_size(ignored) == 0;
+}
+
 static void queue(struct path *p, const struct audit_record *r, const char *email, const char *name, const struct call_key *k)
 {
 	struct queued_record *q = calloc(1, sizeof(*q));
 
-	if (!q) {
+	if (!q || !copy_ignored(q, r->ignored)) {
+		free(q);
 		atomic_fetch_add(&p->metrics.unrecorded, 1);
 		return;
 	}
 	q->path = p;
 	q->record = *r;
-	q->ignored = json_incref((json_t *)r->ignored);
 	q->record.ignored = q->ignored;
 	q->closes = k != NULL;
 	if (k)
