@@ -9,8 +9,12 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 BUILD = ROOT / os.environ.get("POSTERN_BUILD", "build")
-SANITIZED = BUILD.name.startswith("build-") and "address" in BUILD.name
+THREAD_SANITIZED = BUILD.name.startswith("build-") and "thread" in BUILD.name
+SANITIZED = THREAD_SANITIZED or (BUILD.name.startswith("build-") and "address" in BUILD.name)
 SANITIZER_EXIT = 99                    # no program of ours ends with it by itself
+SANITIZER_OPTIONS = {name: f"exitcode={SANITIZER_EXIT}{more}" for name, more in {
+    "ASAN_OPTIONS": "", "LSAN_OPTIONS": "", "UBSAN_OPTIONS": ":print_stacktrace=1",
+    "TSAN_OPTIONS": f":second_deadlock_stack=1:suppressions={ROOT / 'tests/tsan.supp'}"}.items()}
 USER = pwd.getpwuid(os.geteuid()).pw_name
 
 
@@ -31,9 +35,7 @@ def tool(name):
 def environment(**extra):
     """A clean environment: nothing of the caller's POSTERN_*, a fixed language and time zone."""
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": os.environ.get("HOME", "/"),
-           "TMPDIR": os.environ.get("TMPDIR", "/tmp"),
-           "ASAN_OPTIONS": f"exitcode={SANITIZER_EXIT}", "LSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}",
-           "UBSAN_OPTIONS": f"exitcode={SANITIZER_EXIT}:print_stacktrace=1"}
+           "TMPDIR": os.environ.get("TMPDIR", "/tmp"), **SANITIZER_OPTIONS}
     return {**env, **{k: str(v) for k, v in extra.items()}}
 
 

@@ -9,7 +9,7 @@ import os
 import struct
 import subprocess
 
-from lib.programs import BUILD, SANITIZED
+from lib.programs import BUILD, SANITIZED, THREAD_SANITIZED
 
 # The order is tests/faults/shim.h's.
 SLOTS = ["syncs", "synced_writes", "sync_delay_us", "writes", "bytes_free", "fs_magic", "clock_offset_s", "clock_sync"]
@@ -40,5 +40,6 @@ def sanitizer():
     """The sanitizer's own library wants to be the first of all that are preloaded."""
     if not SANITIZED:
         return []
-    where = subprocess.run(["gcc", "-print-file-name=libasan.so"], capture_output=True, text=True, check=True).stdout.strip()
+    library = "libtsan.so" if THREAD_SANITIZED else "libasan.so"
+    where = subprocess.run(["gcc", f"-print-file-name={library}"], capture_output=True, text=True, check=True).stdout.strip()
     return [os.path.realpath(where)]

@@ -24,20 +24,22 @@ def listening(path):
 
 
 class Worker:
-    """with Worker(data, "--audit-budget", "0", threads=4) as w: ... At the end it must stop, cleanly and in time."""
+    """with Worker(data, "--audit-budget", "0", threads=4) as w: ... At the end it must stop, cleanly and in time.
+
+    handed: a listening socket that it is given as descriptor 0, and may share with others; `socket` then is its path."""
     count = 0
 
-    def __init__(self, data, *options, threads=4, peer=USER, env=None, account=None, socket=None):
+    def __init__(self, data, *options, threads=4, peer=USER, env=None, account=None, socket=None, handed=None):
         Worker.count += 1
         self.data = data
         self.socket = socket or data.home / f"fcgi-{Worker.count}.sock"
         self.log_path = data.home / f"worker-{Worker.count}.log"
         binary = reachable(Path(program("postern-fcgi")), data.home, account)
-        args = [str(binary), "--data", str(data.path), "--listen", str(self.socket), "--threads", str(threads),
+        args = [str(binary), "--data", str(data.path), *([] if handed else ["--listen", str(self.socket)]), "--threads", str(threads),
                 *(["--peer", peer] if peer else []), *map(str, options)]
         with open(self.log_path, "wb") as log:
-            self.process = subprocess.Popen(args, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment(**(env or {})),
-                                            **as_user(account))
+            self.process = subprocess.Popen(args, stdin=handed or subprocess.DEVNULL, stdout=log, stderr=log,
+                                            env=environment(**(env or {})), **as_user(account))
         try:
             wait_until(self.ready, "the worker to listen", 20)
         except BaseException:
@@ -86,10 +88,11 @@ class Worker:
             assert text not in log, f"the log says what it must not: {text}\n{log}"
 
     def kill(self):
-        """SIGKILL: what a crash leaves behind."""
+        """SIGKILL: what a crash leaves behind. What a sanitizer found before is not lost with it."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
+        assert "WARNING: ThreadSanitizer" not in self.log(), self.log()
 
     def __enter__(self):
         return self
