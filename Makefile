@@ -154,6 +154,8 @@ suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit
          tests/connect tests/console tests/faults
 # Once is enough for these: the shipped files, with the programs as they ship.
 once   = tests/docs tests/machine tests/package tests/servers tests/signers
+# ThreadSanitizer sees what runs; the console is one thread, and the slow tests show it nothing more.
+threads = POSTERN_SLOW=0 $(filter-out tests/console,$(call suites,thread)) POSTERN_SLOW=1
 checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(once) $(call suites,address$(comma)undefined) \
          $(patsubst %.c,$(call tree,address$(comma)undefined)/%,$(fuzz_src))
 
@@ -162,11 +164,12 @@ check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and t
 	@$(MAKE) --no-print-directory check-trees
 	@scripts/run-tests $(checks)
 
-check-all:	## make check in both trees whole, the tests marked slow, clang's build and clang-tidy, unit tests under valgrind
+check-all:	## make check in both trees whole, the tests marked slow, ThreadSanitizer, clang's build, unit tests under valgrind
 	@scripts/install-deps --all
 	@$(MAKE) --no-print-directory check-trees
 	+@$(build) WERROR=1 CC=clang SAN= all units
-	@scripts/run-tests POSTERN_SLOW=1 $(checks) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
+	+@$(build) WERROR=1 SAN=thread all units shims
+	@scripts/run-tests POSTERN_SLOW=1 $(checks) $(threads) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
 		POSTERN_UNDER='valgrind -q --error-exitcode=99' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
 
 check-trees:
