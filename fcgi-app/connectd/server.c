@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <pthread.h>
@@ -29,11 +30,13 @@
 #define HEADERS_BYTES 32768
 #define STACK_BYTES (512 * 1024)
 #define PAUSE_MS 100                   /* without descriptors: before the next accept */
+#define ACCEPTS_AT_ONCE 64             /* of one door, before the other and the end of it all are looked at */
 
 struct gate {
 	struct door door;
 	struct server *server;
 	struct MHD_Daemon *daemon;
+	atomic_uint open;
 	struct rarely refused, full;
 };
 
@@ -217,6 +220,18 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **co
 	*context = NULL;
 }
 
+/* Not called for one that the library had no memory for: that place is lost. */
+static void on_connection(void *arg, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode what)
+{
+	struct gate *g = arg;
+
+	(void)connection;
+	(void)context;
+	if (what == MHD_CONNECTION_NOTIFY_CLOSED)
+		atomic_fetch_sub(&g->open, 1);
+}
+
 /* ---- accepting ---- */
 
 static bool peer_allowed(struct gate *g, int fd)
@@ -229,6 +244,22 @@ static bool peer_allowed(struct gate *g, int fd)
 		log_line(LOG_LEVEL_WARNING, "user %u connected to the %s socket and was refused", (unsigned)who,
 			 g->door.name);
 	return false;
+}
+
+/* The places are counted here: libmicrohttpd up to 0.9.77 forgets to unlock a mutex where its own limit is reached, and
+ * never serves anybody again. */
+static void take(struct gate *g, int fd, const struct sockaddr *from, socklen_t size)
+{
+	if (atomic_fetch_add(&g->open, 1) < g->door.connections_max) {
+		if (MHD_add_connection(g->daemon, fd, from, size) != MHD_YES)       /* which has closed it */
+			atomic_fetch_sub(&g->open, 1);
+		return;
+	}
+	atomic_fetch_sub(&g->open, 1);
+	close(fd);
+	if (rarely(&g->full))
+		log_line(LOG_LEVEL_WARNING, "all %u connections of the %s socket are in use: new ones are closed",
+			 g->door.connections_max, g->door.name);
 }
 
 /* false: nothing waits, or nothing can be accepted now. */
@@ -248,10 +279,16 @@ static bool accept_one(struct gate *g)
 		return errno == ECONNABORTED || errno == EINTR;
 	if (!peer_allowed(g, fd))
 		close(fd);
-	else if (MHD_add_connection(g->daemon, fd, (struct sockaddr *)&from, size) != MHD_YES && rarely(&g->full))
-		log_line(LOG_LEVEL_WARNING, "all %u connections of the %s socket are in use: new ones are closed",
-			 g->door.connections_max, g->door.name);      /* the library has closed it */
+	else
+		take(g, fd, (struct sockaddr *)&from, size);
 	return true;
+}
+
+/* However fast they come, and whatever becomes of them, they keep nobody else waiting. */
+static void accept_some(struct gate *g)
+{
+	for (unsigned i = 0; i < ACCEPTS_AT_ONCE && accept_one(g); i++)
+		;
 }
 
 static void *accept_main(void *arg)
@@ -266,8 +303,8 @@ static void *accept_main(void *arg)
 			wait[0].revents = 0;
 		else
 			for (size_t i = 0; i < s->count; i++)
-				while (wait[i + 1].revents && !(wait[0].revents & POLLIN) && accept_one(&s->gates[i]))
-					;
+				if (wait[i + 1].revents && !(wait[0].revents & POLLIN))
+					accept_some(&s->gates[i]);
 	}
 	return NULL;
 }
@@ -286,7 +323,8 @@ static enum rc open_gate(struct gate *g)
 				     MHD_OPTION_URI_LOG_CALLBACK, on_target, g,
 				     MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, g,
 				     MHD_OPTION_NOTIFY_COMPLETED, on_completed, g,
-				     MHD_OPTION_CONNECTION_LIMIT, g->door.connections_max,
+				     MHD_OPTION_NOTIFY_CONNECTION, on_connection, g,
+				     MHD_OPTION_CONNECTION_LIMIT, UINT_MAX,
 				     MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)IDLE_SECONDS,
 				     MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)HEADERS_BYTES,
 				     MHD_OPTION_THREAD_STACK_SIZE, (size_t)STACK_BYTES,

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lib.connectd import Connectd, refusal
-from lib.programs import environment, program
+from lib.programs import environment, program, wait_until
 from lib.webserver import ACCOUNT, as_user
 
 URL = "https://shop.example"
@@ -140,6 +140,31 @@ def test_attack_a_connection_named_twice(connectd):
     connectd.add("shop", URL, ["GET /orders"], **KEY)
     pairs = [("Connection-Id", "shop"), ("Connection-Id", "other"), ("Provider-Config-Key", "shop"), ("Postern-Site", "acme")]
     assert refusal(connectd.send(connectd.socket, "GET", "/proxy/orders", pairs)) == "request_malformed"
+
+
+# ---- crowds ----
+
+def connect(path):
+    s = socket.socket(socket.AF_UNIX)
+    s.settimeout(10)
+    s.connect(str(path))
+    return s
+
+
+@pytest.mark.parametrize("door, places", [("admin_socket", 32), ("socket", 512)])
+def test_attack_more_connections_at_once_than_there_are_places(connectd, door, places):
+    """libmicrohttpd's own limit, reached by a burst, locks it up for ever: a call would wait for its timeout, and so would the end."""
+    before = len(os.listdir(f"/proc/{connectd.pid}/fd"))
+    os.kill(connectd.pid, signal.SIGSTOP)
+    crowd = [connect(getattr(connectd, door)) for _ in range(places + 200)]
+    os.kill(connectd.pid, signal.SIGCONT)
+    wait_until(lambda: f"all {places} connections" in connectd.log(), "connectd to say that it is full")
+    assert crowd[-1].recv(1) == b"", "one too many is closed"
+    for s in crowd:
+        s.close()
+    wait_until(lambda: len(os.listdir(f"/proc/{connectd.pid}/fd")) <= before, "its descriptors to be closed")
+    assert names(connectd) == []
+    connectd.restart()
 
 
 # ---- who may connect ----
