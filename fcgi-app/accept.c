@@ -31,6 +31,7 @@
 
 #define TICK_MS 1000
 #define PAUSE_MS 100                   /* without descriptors: before the next accept */
+#define ACCEPTS_AT_ONCE 64             /* before a thread looks at the peers there are */
 
 /* ---- accepting ---- */
 
@@ -47,13 +48,13 @@ static bool peer_allowed(const struct server *s, int fd)
 	return false;
 }
 
-/* All descriptors are in use: an idle connection makes room; else the listener rests for PAUSE_MS, so that nothing
- * spins, and who wants to connect waits in the backlog. */
+/* All descriptors are in use: a connection that waits for nothing of ours makes room; else the listener rests for
+ * PAUSE_MS, so that nothing spins, and who wants to connect waits in the backlog. */
 static bool make_room(struct server *s)
 {
 	static struct rarely said;
 
-	if (peers_evict(s))
+	if (peers_evict(s, PEERS_FOR_ANOTHER))
 		return true;
 	if (rarely(&said))
 		log_line(LOG_LEVEL_WARNING, "out of descriptors: new connections have to wait");
@@ -77,7 +78,7 @@ static enum accepted accept_one(struct server *s, struct peer **ret)
 		return ACCEPT_SKIPPED;
 	}
 	*ret = peer_take(s, fd);
-	if (!*ret && peers_evict(s))
+	if (!*ret && peers_evict(s, PEERS_FOR_ANOTHER))
 		*ret = peer_take(s, fd);
 	if (*ret)
 		return ACCEPTED;
@@ -87,14 +88,17 @@ static enum accepted accept_one(struct server *s, struct peer **ret)
 	return ACCEPT_SKIPPED;
 }
 
-/* All that have come, into the queue; one more thread is woken where one cannot serve them at once. */
-static void accept_all(struct server *s)
+/* Those that have come, into the queue, `most` of them; one more thread is woken where one cannot serve them at once.
+ * true: there may be more, of which the listener's edge tells nobody any more. */
+static bool accept_some(struct server *s, unsigned most)
 {
 	struct peer *p = NULL;
 	unsigned count = 0;
-	enum accepted got;
+	enum accepted got = ACCEPTED;
 
-	while (!atomic_load(&s->accept_paused) && (got = accept_one(s, &p)) != ACCEPT_NONE) {
+	for (unsigned i = 0; i < most && !atomic_load(&s->accept_paused); i++) {
+		if ((got = accept_one(s, &p)) == ACCEPT_NONE)
+			break;
 		if (got == ACCEPTED) {
 			queue_push(&s->queue, p, false);
 			count++;
@@ -102,6 +106,17 @@ static void accept_all(struct server *s)
 	}
 	if (count > 1)
 		queue_wake(&s->queue);
+	return got != ACCEPT_NONE && !atomic_load(&s->accept_paused);
+}
+
+/* However fast they come, the peers that are there have their turn in between: the rest is an event of its own, behind
+ * those that wait. */
+static void accept_in_turn(struct server *s)
+{
+	if (!accept_some(s, ACCEPTS_AT_ONCE))
+		return;
+	atomic_store(&s->accept_more, true);
+	queue_wake(&s->queue);
 }
 
 static bool watch(struct server *s, int fd, uint32_t events, uint64_t key)
@@ -125,9 +140,11 @@ static void handle(struct worker *w, uint64_t key)
 	struct peer *p;
 
 	if (key == KEY_LISTENER) {
-		accept_all(s);
+		accept_in_turn(s);
 	} else if (key == KEY_QUEUE) {
-		if (atomic_load(&s->queue.count) > 1)      /* more than this thread can do at once: wake the next */
+		if (atomic_exchange(&s->accept_more, false))
+			accept_in_turn(s);
+		if (atomic_load(&s->queue.count) > 1) /* more than this thread can do at once: wake the next */
 			queue_wake(&s->queue);
 	} else if ((p = peer_event(s, key)) != NULL) {
 		peer_serve(w, p);
@@ -298,7 +315,7 @@ unsigned server_tick(struct server *s)
 void server_stop_accepting(struct server *s)
 {
 	epoll_ctl(s->epoll, EPOLL_CTL_DEL, s->listener, NULL);
-	accept_all(s);
+	accept_some(s, s->o.peers_max);            /* what the backlog holds; more cannot be served in time */
 	queue_wake(&s->queue);
 	atomic_store(&s->stopping, true);
 	atomic_store(&s->accept_paused, true);

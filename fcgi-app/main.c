@@ -31,7 +31,10 @@ enum { EXIT_USAGE = 2, EXIT_NOT_STARTED = 3 };
 #define STOP_THREADS_MS 100
 #define STOP_ALARM_MS 1900
 
-#define DESCRIPTORS_OTHER 128          /* all but connections: environments, memory files, logs */
+/* All but connections: environments, memory files, logs; and calls to the connection provider. */
+#define DESCRIPTORS_OTHER (128 + PROVIDER_CALLS_MAX)
+#define DESCRIPTORS_PEER 2             /* a connection's own, and the memory file of an answer that it does not read */
+#define PEERS_MIN 64                   /* whatever the limit is */
 
 struct program {
 	struct options options;
@@ -49,15 +52,17 @@ struct program {
 static unsigned connections_max(void)
 {
 	struct rlimit limit;
+	rlim_t peers;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return 512;
+		return PEERS_MIN;
 	limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
 	if (setrlimit(RLIMIT_NOFILE, &limit) != 0 && getrlimit(RLIMIT_NOFILE, &limit) != 0)
-		return 512;
-	if (limit.rlim_cur >= PEERS_MAX + DESCRIPTORS_OTHER)
-		return PEERS_MAX;
-	return limit.rlim_cur > 2 * DESCRIPTORS_OTHER ? (unsigned)limit.rlim_cur - DESCRIPTORS_OTHER : DESCRIPTORS_OTHER;
+		return PEERS_MIN;
+	if (limit.rlim_cur <= DESCRIPTORS_OTHER + PEERS_MIN * DESCRIPTORS_PEER)
+		return PEERS_MIN;
+	peers = (limit.rlim_cur - DESCRIPTORS_OTHER) / DESCRIPTORS_PEER;
+	return peers < PEERS_MAX ? (unsigned)peers : PEERS_MAX;
 }
 
 static enum rc open_data(struct program *p, struct why *why)

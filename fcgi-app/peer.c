@@ -66,7 +66,7 @@ struct peer *peer_take(struct server *s, int fd)
 	p->registered = p->wants_out = p->keep = false;
 	p->frame = (struct frame){ 0 };
 	p->spool = (struct spool){ .fd = -1 };
-	peer_deadline(p, READ_MS, false);
+	peer_deadline(p, READ_MS, HOLD_SILENT);
 	atomic_fetch_add(&s->peers.open, 1);
 	atomic_store(&p->word, word_of(generation_of(atomic_load(&p->word)), PEER_BUSY));
 	return p;
@@ -119,10 +119,24 @@ enum peer_wait peer_wait(struct server *s, struct peer *p)
 	return PEER_MORE;
 }
 
-void peer_deadline(struct peer *p, unsigned ms, bool idle)
+void peer_deadline(struct peer *p, unsigned ms, enum peer_hold hold)
 {
 	atomic_store(&p->deadline_ms, clock_mono_ms() + ms);
-	atomic_store(&p->idle, idle);
+	atomic_store(&p->hold, (int)hold);
+}
+
+void peer_input_free(struct server *s, struct peer *p)
+{
+	free(p->input);
+	atomic_fetch_sub(&s->inputs, p->input_room);
+	p->input = NULL;
+	p->input_size = p->input_room = 0;
+}
+
+void peer_spool_done(struct server *s, struct peer *p)
+{
+	atomic_fetch_sub(&s->spools, (size_t)p->spool.size);
+	spool_done(&p->spool);
 }
 
 static void tell_gone(struct server *s)
@@ -139,10 +153,8 @@ void peer_close(struct server *s, struct peer *p)
 
 	close(p->fd);                              /* leaves the epoll set by itself */
 	p->fd = -1;
-	spool_done(&p->spool);
-	free(p->input);
-	p->input = NULL;
-	p->input_size = p->input_room = 0;
+	peer_spool_done(s, p);
+	peer_input_free(s, p);
 	atomic_store(&p->word, word_of(generation, PEER_FREE));
 	pthread_mutex_lock(&s->peers.lock);
 	p->next = s->peers.free;
@@ -167,17 +179,21 @@ static void give_back(struct server *s, struct peer *p)
 		queue_push(&s->queue, p, true);
 }
 
-static bool due(const struct peer *p, uint64_t now_ms, bool idle_too)
+static bool is_idle(const struct peer *p)
 {
-	return atomic_load(&p->deadline_ms) <= now_ms || (idle_too && atomic_load(&p->idle));
+	return atomic_load(&p->hold) == HOLD_IDLE;
 }
 
-/* Idle, but its next request has begun and no thread has looked yet: closed now, it would be lost without an answer. */
-static bool begun(const struct peer *p)
+static bool due(const struct peer *p, uint64_t now_ms, bool idle_too)
+{
+	return atomic_load(&p->deadline_ms) <= now_ms || (idle_too && is_idle(p));
+}
+
+static bool has_bytes(const struct peer *p)
 {
 	char byte;
 
-	return atomic_load(&p->idle) && recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+	return recv(p->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 void peers_sweep(struct server *s, uint64_t now_ms, bool idle_too)
@@ -188,30 +204,63 @@ void peers_sweep(struct server *s, uint64_t now_ms, bool idle_too)
 
 		if (!due(p, now_ms, idle_too) || !own_waiting(p, word))
 			continue;
-		if (due(p, now_ms, idle_too) && !begun(p))
+		/* Its next request has begun and no thread has looked yet: closed now, it would be lost without an
+		 * answer. */
+		if (due(p, now_ms, idle_too) && !(is_idle(p) && has_bytes(p)))
 			peer_close(s, p);
 		else
 			give_back(s, p);
 	}
 }
 
-bool peers_evict(struct server *s)
+/* ---- making room ---- */
+
+/* How long a peer of each hold has before it is closed anyway. */
+static unsigned time_of(int hold)
 {
-	struct peer *oldest = NULL;
+	return hold == HOLD_IDLE ? IDLE_MS : hold == HOLD_ANSWER ? SEND_MS : READ_MS;
+}
+
+/* In which order they are closed; UINT64_MAX: not this one. */
+static uint64_t turn_of(const struct peer *p, int holds, uint64_t now_ms)
+{
+	uint64_t deadline = atomic_load(&p->deadline_ms);
+	int hold = atomic_load(&p->hold);
+
+	if (!(hold & holds) || (hold != HOLD_IDLE && deadline + SPARED_MS > now_ms + time_of(hold)))
+		return UINT64_MAX;
+	return (uint64_t)hold << 48 | deadline;
+}
+
+static struct peer *next_in_turn(struct server *s, int holds, uint64_t now_ms)
+{
+	struct peer *first = NULL;
+	uint64_t best = UINT64_MAX;
 
 	for (unsigned i = 0; i < s->peers.count; i++) {
 		struct peer *p = &s->peers.slot[i];
+		uint64_t turn;
 
-		if (state_of(atomic_load(&p->word)) == PEER_WAITING && atomic_load(&p->idle) &&
-		    (!oldest || atomic_load(&p->deadline_ms) < atomic_load(&oldest->deadline_ms)))
-			oldest = p;
+		if (state_of(atomic_load(&p->word)) != PEER_WAITING || (turn = turn_of(p, holds, now_ms)) >= best)
+			continue;
+		best = turn;
+		first = p;
 	}
-	if (!oldest || !own_waiting(oldest, atomic_load(&oldest->word)))
+	return first;
+}
+
+/* Bytes that have come and wait for a thread of ours are nobody's slowness. */
+bool peers_evict(struct server *s, int holds)
+{
+	uint64_t now_ms = clock_mono_ms();
+	struct peer *p = next_in_turn(s, holds, now_ms);
+
+	if (!p || !own_waiting(p, atomic_load(&p->word)))
 		return false;
-	if (!atomic_load(&oldest->idle) || begun(oldest)) {
-		give_back(s, oldest);
+	if (turn_of(p, holds, now_ms) == UINT64_MAX || (atomic_load(&p->hold) != HOLD_ANSWER && has_bytes(p))) {
+		give_back(s, p);
 		return false;
 	}
-	peer_close(s, oldest);
+	peer_close(s, p);
 	return true;
 }

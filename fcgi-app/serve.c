@@ -13,7 +13,8 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-#define INPUT_STEP 16384
+#define INPUT_STEP 8192
+#define TOO_LONG "longer than one may be, or than there is memory for"
 
 /* What becomes of a peer after a phase. PARKED: it is the commit's, and may already be another thread's. */
 enum next { NEXT_WAIT, NEXT_AGAIN, NEXT_PARKED, NEXT_CLOSE };
@@ -114,13 +115,13 @@ static enum next sent(struct worker *w, struct peer *p)
 	if (!p->keep && p->frame.late && !stopping && shutdown(p->fd, SHUT_WR) == 0) {
 		p->phase = PEER_LEAVING;
 		p->left = FRAME_LATE_MAX;
-		peer_deadline(p, LEAVE_MS, true);
+		peer_deadline(p, LEAVE_MS, HOLD_IDLE);
 		return NEXT_AGAIN;
 	}
 	if (!p->keep || stopping)
 		return NEXT_CLOSE;
 	p->phase = PEER_READING;
-	peer_deadline(p, IDLE_MS, true);
+	peer_deadline(p, IDLE_MS, HOLD_IDLE);
 	return NEXT_WAIT;
 }
 
@@ -130,7 +131,7 @@ static enum next send_on(struct worker *w, struct peer *p)
 	case SPOOL_WAIT:
 		return NEXT_WAIT;
 	case SPOOL_EMPTY:
-		spool_done(&p->spool);
+		peer_spool_done(w->server, p);
 		return sent(w, p);
 	default:
 		return NEXT_CLOSE;
@@ -149,6 +150,13 @@ static void say_site_not_set(void)
 		log_line(LOG_LEVEL_WARNING, "an authorizer was refused: %s", reason_text(REASON_SITE_NOT_SET));
 }
 
+/* An answer that is there has been recorded: it is sent, and the slowest reader of another one gives way. */
+static void make_spool_room(struct server *s)
+{
+	while (atomic_load(&s->spools) > SPOOLS_MAX && peers_evict(s, HOLD_ANSWER))
+		;
+}
+
 static enum next answer(struct worker *w, struct peer *p)
 {
 	struct call *c = p->call;
@@ -158,6 +166,7 @@ static enum next answer(struct worker *w, struct peer *p)
 	if (exchange_answer(c->exchange)->code == REASON_SITE_NOT_SET)
 		say_site_not_set();
 	result = reply_write(&c->in, p->fd, exchange_answer(c->exchange), head, &p->spool);
+	atomic_fetch_add(&w->server->spools, (size_t)p->spool.size);
 	p->keep = c->in.keep;
 	p->call = NULL;
 	call_give(w, c);
@@ -165,8 +174,9 @@ static enum next answer(struct worker *w, struct peer *p)
 		return NEXT_CLOSE;
 	if (result == REPLY_SENT)
 		return sent(w, p);
+	make_spool_room(w->server);
 	p->phase = PEER_SENDING;
-	peer_deadline(p, SEND_MS, false);
+	peer_deadline(p, SEND_MS, HOLD_ANSWER);
 	return NEXT_WAIT;              /* room to write is an event that comes at once */
 }
 
@@ -220,8 +230,20 @@ static enum next begin(struct worker *w, struct peer *p, size_t size)
 	return run(w, p);
 }
 
+/* Counts `more` bytes of input; the slowest of other peers give way for them. */
+static bool input_count(struct server *s, size_t more)
+{
+	if (atomic_fetch_add(&s->inputs, more) + more <= INPUTS_MAX)
+		return true;
+	while (peers_evict(s, HOLD_PART))
+		if (atomic_load(&s->inputs) <= INPUTS_MAX)
+			return true;
+	atomic_fetch_sub(&s->inputs, more);
+	return false;
+}
+
 /* Room for more of an incomplete request. false: it is as long as one may be, or memory is short. */
-static bool input_room(struct peer *p, size_t at_least)
+static bool input_room(struct server *s, struct peer *p, size_t at_least)
 {
 	size_t room = p->input_room ? p->input_room : INPUT_STEP;
 	unsigned char *input;
@@ -232,9 +254,13 @@ static bool input_room(struct peer *p, size_t at_least)
 		return false;
 	if (room == p->input_room)
 		return true;
-	input = realloc(p->input, room);
-	if (!input)
+	if (!input_count(s, room - p->input_room))
 		return false;
+	input = realloc(p->input, room);
+	if (!input) {
+		atomic_fetch_sub(&s->inputs, room - p->input_room);
+		return false;
+	}
 	p->input = input;
 	p->input_room = room;
 	return true;
@@ -243,26 +269,19 @@ static bool input_room(struct peer *p, size_t at_least)
 /* Its first bytes have come, but not all: they move from the thread's feed into memory of its own. */
 static bool input_start(struct worker *w, struct peer *p, size_t size)
 {
-	if (!input_room(p, size))
+	if (!input_room(w->server, p, size))
 		return false;
 	memcpy(p->input, w->feed.data, size);
 	p->input_size = size;
-	peer_deadline(p, READ_MS, false);
+	peer_deadline(p, READ_MS, HOLD_PART);
 	return true;
 }
 
-static void input_free(struct peer *p)
-{
-	free(p->input);
-	p->input = NULL;
-	p->input_size = p->input_room = 0;
-}
-
 /* What came in pieces was the end of the request before: nothing of a next one has come. */
-static enum next input_nothing(struct peer *p)
+static enum next input_nothing(struct worker *w, struct peer *p)
 {
-	input_free(p);
-	peer_deadline(p, IDLE_MS, true);
+	peer_input_free(w->server, p);
+	peer_deadline(p, IDLE_MS, HOLD_IDLE);
 	return NEXT_AGAIN;
 }
 
@@ -271,7 +290,7 @@ static enum next input_whole(struct worker *w, struct peer *p)
 	size_t size = p->input_size;
 
 	memcpy(w->feed.data, p->input, size);
-	input_free(p);
+	peer_input_free(w->server, p);
 	return begin(w, p, size);
 }
 
@@ -281,8 +300,8 @@ static enum next read_on(struct worker *w, struct peer *p)
 	for (;;) {
 		ssize_t n;
 
-		if (!input_room(p, p->input_size + 1))
-			return drop("longer than one may be");
+		if (!input_room(w->server, p, p->input_size + 1))
+			return drop(TOO_LONG);
 		n = recv(p->fd, p->input + p->input_size, p->input_room - p->input_size, MSG_DONTWAIT);
 		if (n <= 0)
 			return n < 0 && errno == EAGAIN ? NEXT_WAIT : NEXT_CLOSE;
@@ -294,7 +313,7 @@ static enum next read_on(struct worker *w, struct peer *p)
 			return drop(p->frame.bad);
 		case FRAME_MORE:
 			if (p->input_size == 0)
-				return input_nothing(p);
+				return input_nothing(w, p);
 			break;
 		}
 	}
@@ -319,7 +338,7 @@ static enum next read_first(struct worker *w, struct peer *p)
 	}
 	if (size == 0)
 		return NEXT_AGAIN;             /* it was the end of the request before */
-	return input_start(w, p, size) ? read_on(w, p) : drop("longer than one may be");
+	return input_start(w, p, size) ? read_on(w, p) : drop(TOO_LONG);
 }
 
 static enum next read_some(struct worker *w, struct peer *p)

@@ -22,6 +22,11 @@
 #define IDLE_MS 60000                  /* a kept connection without a request */
 #define LEAVE_MS 2000                  /* answered, and what the peer may yet send has not come */
 #define SEND_MS 30000                  /* an answer too long for the socket's buffer, to a slow reader */
+#define SPARED_MS 1000                 /* what has begun is not closed to make room before it had this long */
+
+/* What all slow peers together may have of the memory: past it the slowest are closed. */
+#define INPUTS_MAX (64 * 1024 * 1024)  /* of incomplete requests */
+#define SPOOLS_MAX (256 * 1024 * 1024) /* of answers not yet read */
 
 /* ---- a request in flight ---- */
 
@@ -43,10 +48,19 @@ struct call {
 enum peer_state { PEER_FREE, PEER_WAITING, PEER_BUSY, PEER_AGAIN };
 enum peer_phase { PEER_READING, PEER_RUNNING, PEER_SENDING, PEER_LEAVING };
 
+/* What a waiting peer is in the middle of; a bit each, the sooner closed to make room the lower. */
+enum peer_hold {
+	HOLD_IDLE = 1,                 /* kept or leaving, and no byte of a next request has come */
+	HOLD_SILENT = 2,               /* new, and nothing has come */
+	HOLD_PART = 4,                 /* part of a request has come */
+	HOLD_ANSWER = 8,               /* its answer is not all sent */
+};
+#define PEERS_FOR_ANOTHER (HOLD_IDLE | HOLD_SILENT | HOLD_PART)
+
 struct peer {
 	_Atomic uint64_t word;         /* generation << 8 | enum peer_state */
 	_Atomic uint64_t deadline_ms;  /* when a waiting peer is closed */
-	atomic_bool idle;              /* kept, and no byte of a next request has come */
+	_Atomic int hold;              /* enum peer_hold */
 	enum peer_phase phase;         /* from here on: its owner's alone */
 	int fd;
 	bool registered, wants_out;    /* as the epoll set has it */
@@ -70,11 +84,14 @@ struct peer *peer_event(struct server *s, uint64_t key);       /* owned by the c
  * for (LOST). */
 enum peer_wait { PEER_LET_GO, PEER_MORE, PEER_LOST };
 enum peer_wait peer_wait(struct server *s, struct peer *p);
-void peer_deadline(struct peer *p, unsigned ms, bool idle);
+void peer_deadline(struct peer *p, unsigned ms, enum peer_hold hold);
+void peer_input_free(struct server *s, struct peer *p);
+void peer_spool_done(struct server *s, struct peer *p);
 void peer_close(struct server *s, struct peer *p);
 /* Closes what is past its deadline; idle ones at once where `idle_too`. */
 void peers_sweep(struct server *s, uint64_t now_ms, bool idle_too);
-bool peers_evict(struct server *s);                            /* the one idle the longest; false: there is none */
+/* Closes one of these holds (bits): the lowest, of that the one whose time is up first. false: there is none. */
+bool peers_evict(struct server *s, int holds);
 
 /* ---- queue.c: peers that have something to do and no owner thread yet ---- */
 
@@ -113,7 +130,9 @@ struct server {
 	struct worker *workers;
 	unsigned started;
 	atomic_bool stopping, accept_paused;
+	atomic_bool accept_more;       /* the backlog was left with something in it */
 	atomic_uint calls;             /* requests in flight */
+	atomic_size_t inputs, spools;  /* bytes of all peers' */
 	pthread_mutex_t pool_lock;
 	struct call *pool;
 	pthread_mutex_t gone_lock;
