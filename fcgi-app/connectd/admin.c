@@ -102,15 +102,21 @@ static void list(const struct ask *a)
 	}
 }
 
+static bool load(const struct ask *a, struct connection *ret)
+{
+	enum rc rc = connect_store_load(a->store, a->name, ret);
+
+	if (rc != RC_OK)
+		say_rc(a->answer, rc, NULL);
+	return rc == RC_OK;
+}
+
 static void show(const struct ask *a)
 {
 	struct connection c;
-	enum rc rc = connect_store_load(a->store, a->name, &c);
 
-	if (rc != RC_OK) {
-		say_rc(a->answer, rc, NULL);
+	if (!load(a, &c))
 		return;
-	}
 	say_new(a->answer, 200, connection_public(&c));
 	connection_done(&c);
 }
@@ -302,12 +308,9 @@ static void test_credential(const struct ask *a, struct connection *c)
 static void try_out(const struct ask *a)
 {
 	struct connection c;
-	enum rc rc = connect_store_load(a->store, a->name, &c);
 
-	if (rc != RC_OK) {
-		say_rc(a->answer, rc, NULL);
+	if (!load(a, &c))
 		return;
-	}
 	if (c.test)
 		call_test(a, &c);
 	else

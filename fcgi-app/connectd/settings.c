@@ -147,35 +147,38 @@ static bool list_ok(const json_t *value, const char *name, struct why *why)
 	return false;
 }
 
-static bool take_sites(struct connection *c, const json_t *value, struct why *why)
+static bool texts_ok(const json_t *value, const char *name, bool (*ok)(struct span text, struct why *why), struct why *why)
 {
 	const json_t *one;
 	size_t i;
 
-	(void)c;
-	if (!list_ok(value, "sites", why))
+	if (!list_ok(value, name, why))
 		return false;
-	json_array_foreach(value, i, one) {
-		if (!site_id_valid(json_span(one))) {
-			why_set(why, "sites: number %zu is no site id", i + 1);
+	json_array_foreach(value, i, one)
+		if (!ok(json_span(one), why))
 			return false;
-		}
-	}
 	return true;
+}
+
+static bool site_ok(struct span id, struct why *why)
+{
+	char shown[64];
+
+	if (!site_id_valid(id))
+		why_set(why, "sites: \"%s\" is no site id", text_show(shown, sizeof(shown), id));
+	return site_id_valid(id);
+}
+
+static bool take_sites(struct connection *c, const json_t *value, struct why *why)
+{
+	(void)c;
+	return texts_ok(value, "sites", site_ok, why);
 }
 
 static bool take_allow(struct connection *c, const json_t *value, struct why *why)
 {
-	const json_t *one;
-	size_t i;
-
 	(void)c;
-	if (!list_ok(value, "allow", why))
-		return false;
-	json_array_foreach(value, i, one)
-		if (!allow_rule_ok(json_span(one), why))
-			return false;
-	return true;
+	return texts_ok(value, "allow", allow_rule_ok, why);
 }
 
 static bool take_private(struct connection *c, const json_t *value, struct why *why)
