@@ -267,24 +267,34 @@ static void leave(const char *name)
 
 /* ---- calling ---- */
 
+/* In what is left of the time: a caller that has given up has said so, and nothing is sent in its name any more. */
+static enum call_error call_until(uint64_t until, const struct connection *c, const struct upstream_call *call,
+				  struct upstream_answer *ret)
+{
+	struct upstream_call rest = *call;
+	uint64_t now = clock_mono_ms();
+
+	if (now >= until)
+		return CALL_UPSTREAM_TIMEOUT;
+	rest.timeout_ms = (unsigned)(until - now);
+	return upstream_call(c, &rest, ret);
+}
+
 enum call_error proxy_call(struct connect_store *s, struct connection *c, const struct upstream_call *call,
 			   struct upstream_answer *ret)
 {
-	uint64_t until = clock_mono_ms() + call->timeout_ms, now;
-	struct upstream_call again = *call;
+	uint64_t until = clock_mono_ms() + call->timeout_ms;
 	char name[CONNECTION_NAME_MAX + 1];
 	enum call_error e;
 
 	snprintf(name, sizeof(name), "%s", c->name);   /* c is loaded again in place */
-	if ((e = credentials_ready(s, name, c, false)) != CALL_OK || (e = upstream_call(c, call, ret)) != CALL_OK)
+	if ((e = credentials_ready(s, name, c, false)) != CALL_OK || (e = call_until(until, c, call, ret)) != CALL_OK)
 		return e;
-	now = clock_mono_ms();
-	if (ret->status != 401 || c->auth.type < AUTH_OAUTH2_REFRESH || now >= until)
+	if (ret->status != 401 || c->auth.type < AUTH_OAUTH2_REFRESH || clock_mono_ms() >= until)
 		return CALL_OK;
 	upstream_answer_done(ret);
-	again.timeout_ms = (unsigned)(until - now);
 	e = credentials_ready(s, name, c, true);
-	return e == CALL_OK ? upstream_call(c, &again, ret) : e;
+	return e == CALL_OK ? call_until(until, c, call, ret) : e;
 }
 
 static void give(struct answer *ret, struct upstream_answer *a)

@@ -205,6 +205,22 @@ def test_a_token_server_that_answers_badly(connectd, shop, fault):
     works(connectd)
 
 
+def test_a_call_is_not_made_later_than_its_time(connectd, shop):
+    """The token comes when the caller has given up: it is kept, and the call is not made in the name of who no longer waits."""
+    moment = Step()
+    shop.tokens.between = moment
+    connect(connectd, shop)
+    with ThreadPoolExecutor(1) as pool:
+        call = pool.submit(ask, connectd, Postern_Timeout_Ms=300)
+        assert moment.reached.wait(10)
+        time.sleep(0.4)                                 # the call's whole time and more
+        moment.go.set()
+        assert refusal(call.result()) == "upstream_timeout"
+    assert not shop.asked_for("/orders")
+    works(connectd)
+    unharmed(shop, 1)
+
+
 def test_a_token_url_that_is_not_safe(connectd, shop):
     """Private networks are closed to the token endpoint too, and http is refused."""
     auth = {**shop.tokens.connection_auth(shop.url), "token_url": shop.url.replace("https", "http") + "/oauth/token"}
