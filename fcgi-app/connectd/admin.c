@@ -181,6 +181,7 @@ static enum rc rotate_locked(const struct ask *a, const json_t *secret, struct c
 	    (rc = connection_rotate(c, secret, (int64_t)clock_s(), why)) == RC_OK)
 		rc = connect_store_save(a->store, c);
 	connect_store_unlock(lock);
+	credentials_try_now(a->name);
 	return rc;
 }
 
@@ -227,6 +228,7 @@ static void discard(const struct ask *a)
 	if ((rc = connect_store_lock(a->store, a->name, &lock)) == RC_OK) {
 		rc = connect_store_remove(a->store, a->name);
 		connect_store_unlock(lock);
+		credentials_try_now(a->name);
 	}
 	if (rc != RC_OK) {
 		say_rc(a->answer, rc, NULL);
@@ -311,6 +313,7 @@ static void try_out(const struct ask *a)
 
 	if (!load(a, &c))
 		return;
+	credentials_try_now(a->name);
 	if (c.test)
 		call_test(a, &c);
 	else

@@ -8,12 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* One for each connection that somebody is refreshing or waits for. */
+/* After a refresh that failed, before the next: twice as long after each that follows. */
+#define PAUSE_FIRST_MS 1000
+#define PAUSE_MOST_MS 60000
+
+/* One for each connection that somebody is refreshing or waits for, or whose last refresh failed. */
 struct flight {
 	char name[CONNECTION_NAME_MAX + 1];
 	unsigned users;
 	uint64_t tries;                    /* refreshes that ended */
 	enum call_error last;              /* how the last of them did */
+	uint64_t pause_ms, pause_until_ms; /* 0: none; the token endpoint is not asked before that */
 	pthread_mutex_t mutex;             /* held by who refreshes; guards tries and last with `flights` */
 	struct flight *next;
 };
@@ -76,17 +81,46 @@ static void flight_leave(struct flight *f)
 {
 	pthread_mutex_unlock(&f->mutex);
 	pthread_mutex_lock(&flights);
-	if (--f->users == 0)
+	if (--f->users == 0 && f->pause_ms == 0)
+		flight_unlink(f);
+	pthread_mutex_unlock(&flights);
+}
+
+void credentials_try_now(const char *name)
+{
+	struct flight *f;
+
+	pthread_mutex_lock(&flights);
+	f = flight_find(name);
+	if (f)
+		f->pause_ms = f->pause_until_ms = 0;
+	if (f && f->users == 0)
 		flight_unlink(f);
 	pthread_mutex_unlock(&flights);
 }
 
 static void flight_ended(struct flight *f, enum call_error e)
 {
+	bool failed = e == CALL_CREDENTIALS_FAILED || e == CALL_UPSTREAM_UNSAFE;
+
 	pthread_mutex_lock(&flights);
 	f->tries++;
 	f->last = e;
+	f->pause_ms = !failed ? 0 : f->pause_ms == 0 ? PAUSE_FIRST_MS : 2 * f->pause_ms;
+	if (f->pause_ms > PAUSE_MOST_MS)
+		f->pause_ms = PAUSE_MOST_MS;
+	f->pause_until_ms = clock_mono_ms() + f->pause_ms;
 	pthread_mutex_unlock(&flights);
+}
+
+static bool flight_pauses(const struct flight *f)
+{
+	bool pauses;
+
+	pthread_mutex_lock(&flights);
+	pauses = f->pause_ms > 0 && clock_mono_ms() < f->pause_until_ms;
+	pthread_mutex_unlock(&flights);
+	return pauses;
 }
 
 /* c stays what it was where nothing could be loaded, or another connection has its name by now: this call was checked against
@@ -147,7 +181,8 @@ static bool still_serves(const struct connection *c)
 	return c->access_token && (c->expires_at == 0 || (int64_t)clock_s() < c->expires_at);
 }
 
-/* The mutex of f is held. Who waited while a refresh failed takes its outcome and does not try again. */
+/* The mutex of f is held. Who waited while a refresh failed takes its outcome and does not try again, nor does who comes in
+ * the pause after it. */
 static enum call_error refresh_within(struct flight *f, uint64_t tries, struct connect_store *s, const char *name,
 				      struct connection *c, bool force)
 {
@@ -155,7 +190,7 @@ static enum call_error refresh_within(struct flight *f, uint64_t tries, struct c
 
 	if (e != CALL_OK || fresh(c))
 		return e;
-	if (f->tries == tries)
+	if (f->tries == tries && !flight_pauses(f))
 		flight_ended(f, refresh_run(connect_store_dir(s), name));
 	e = f->last;
 	loaded = load_again(s, name, c);

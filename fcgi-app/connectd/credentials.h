@@ -8,8 +8,12 @@
  * the upstream, it is refreshed, once for all who ask at the same time, and c loaded again in place. force_refresh does
  * nothing where the stored token is no longer the one that c has. CALL_OK at once for what needs no refresh;
  * CALL_REAUTH_NEEDED, CALL_CREDENTIALS_FAILED, CALL_UPSTREAM_UNSAFE; CALL_CONNECTION_UNKNOWN where it was removed
- * meanwhile. c is whole after each of these. Blocks; thread-safe. */
+ * meanwhile. After a refresh that failed there is a pause, of 1 s at first and 60 s at last, in which nothing is
+ * asked and the failure is the answer. c is whole after each of these. Blocks; thread-safe. */
 enum call_error credentials_ready(struct connect_store *s, const char *name, struct connection *c, bool force_refresh);
+
+/* Forgets that refreshes of it failed: the next one is tried at once. */
+void credentials_try_now(const char *name);
 
 /* `postern-connectd --refresh NAME --data DIR`: the process in which a refresh happens, which outlives whoever
  * started it. Returns its exit code. main() has called secret_process_init() and nothing else. */

@@ -221,6 +221,43 @@ def test_a_call_is_not_made_later_than_its_time(connectd, shop):
     unharmed(shop, 1)
 
 
+def test_a_token_server_that_keeps_failing_is_asked_less_and_less(connectd, shop):
+    """After 1 s, after 2 s more; who asks in between is answered at once, and nobody waits for it once it is well again."""
+    times = []
+    fails = status(503)
+    shop.faults["/oauth/token"] = lambda handler, asked: (times.append(time.monotonic()), fails(handler, asked))
+    connect(connectd, shop)
+
+    def asked_thrice():
+        assert refusal(ask(connectd)) == "credentials_failed"
+        return len(times) == 3
+    wait_until(asked_thrice, "the third request for a token")
+    assert times[1] - times[0] > 0.9 and times[2] - times[1] > 1.9 and not shop.asked_for("/orders")
+    assert connectd.admin("POST", "/connections/shop/test").json["error"] == "credentials_failed" and len(times) == 4
+    assert refusal(ask(connectd)) == "credentials_failed" and len(times) == 4
+    del shop.faults["/oauth/token"]
+    wait_until(lambda: ask(connectd).status == 200, "the server to be asked again")
+    unharmed(shop, 1)
+
+
+def test_new_secrets_end_the_pause_after_a_failure(connectd, shop):
+    shop.faults["/oauth/token"] = status(503)
+    connect(connectd, shop)
+    assert refusal(ask(connectd)) == "credentials_failed"
+    del shop.faults["/oauth/token"]
+    assert refusal(ask(connectd)) == "credentials_failed" and len(shop.asked_for("/oauth/token")) == 1
+    assert connectd.admin("POST", "/connections/shop/rotate", {"secret": shop.tokens.connection_secret()}).status == 200
+    works(connectd)
+    connectd.admin("DELETE", "/connections/shop")
+    shop.faults["/oauth/token"] = status(503)
+    connect(connectd, shop)
+    assert refusal(ask(connectd)) == "credentials_failed"
+    del shop.faults["/oauth/token"]
+    connectd.admin("DELETE", "/connections/shop")
+    connect(connectd, shop)
+    works(connectd)
+
+
 def test_a_token_url_that_is_not_safe(connectd, shop):
     """Private networks are closed to the token endpoint too, and http is refused."""
     auth = {**shop.tokens.connection_auth(shop.url), "token_url": shop.url.replace("https", "http") + "/oauth/token"}
