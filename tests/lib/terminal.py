@@ -55,12 +55,14 @@ class Looking:
 
     def close_secret(self, secret):
         """Enter, again until it is taken: one that comes within half a second of the key before it is not, so that a key held
-        too long does not close the one screen that shows a secret."""
+        too long does not close the one screen that shows a secret. Where that screen is being drawn anew the secret is not on
+        it for a moment, and it is still there; but then there is nothing, or its title."""
         pressed = 0.0
 
         def gone():
             nonlocal pressed
-            if not found(secret, self.screen()):
+            rows = self.screen()
+            if pressed and "".join(rows).strip() and not found(secret, rows) and not found("The secret of key", rows):
                 return True
             if time.monotonic() - pressed > 0.7:
                 self.press("Enter")
