@@ -56,7 +56,7 @@ static bool owner_is(const json_t *value, const struct operation *op, const json
 	return span_is(json_span(equals), "email") ? same_email(owner, op->pinned) : same_user_id(owner, op->pinned);
 }
 
-/* A list of nothing is nobody's. */
+/* An empty list mentions nobody, so nobody else; where no list is, nothing was checked. */
 static bool owner_matches(const json_t *answer, const struct operation *op)
 {
 	const json_t *check = json_object_get(op->connector->source, "owner_check");
