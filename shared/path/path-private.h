@@ -122,6 +122,7 @@ bool path_space_left(struct path *p, enum audit_writer w);
 /* ---- idempotency.c: a change asked for twice is made once (Idempotency-Key) ---- */
 
 #define IDEMPOTENCY_KEY_MAX 128
+#define IDEMPOTENCY_PER_SUBJECT 64         /* live ones of a site: beyond that the oldest that is done gives way */
 #define IDEMPOTENCY_HASH_SIZE 16
 
 /* A request's use of a key: whose, for what, and with which parameters. Nothing of the client's text; may be copied and kept. */

@@ -139,6 +139,48 @@ static void it_ends_after_a_day(void **state)
 	assert_int_equal(rows(*state), 1);
 }
 
+static struct idempotency numbered(struct store *st, const char *subject, int n)
+{
+	char key[16];
+
+	snprintf(key, sizeof(key), "n%d", n);
+	return named(st, "demo", subject, "book", key, 1);
+}
+
+/* One visitor's; the other's are not counted and do not go, nor does what is in flight, however old it is. */
+static void the_oldest_answer_gives_way_to_the_65th(void **state)
+{
+	struct idempotency flies = alexs(*state, "flies", 1), others = numbered(*state, JORDAN, 0);
+
+	assert_int_equal(claim(*state, flies, NOW), REASON_NONE);
+	make(*state, others, NOW);
+	for (int i = 1; i < IDEMPOTENCY_PER_SUBJECT; i++)
+		make(*state, numbered(*state, ALEX, i), NOW + (uint64_t)i);
+	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 1);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, 1), NOW + 100), REASON_REPLAYED);
+	make(*state, numbered(*state, ALEX, 100), NOW + 100);
+	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 1);
+	assert_int_equal(claim(*state, flies, NOW + 101), REASON_CONFLICT);
+	assert_int_equal(claim(*state, others, NOW + 101), REASON_REPLAYED);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, 2), NOW + 101), REASON_REPLAYED);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, 1), NOW + 101), REASON_NONE);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, 2), NOW + 102), REASON_NONE);
+	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 1);
+}
+
+/* Those whose day is over do not count. */
+static void what_has_expired_makes_no_answer_give_way(void **state)
+{
+	uint64_t later = NOW + IDEMPOTENCY_SECONDS;
+
+	for (int i = 0; i < IDEMPOTENCY_PER_SUBJECT - 1; i++)
+		make(*state, numbered(*state, ALEX, i), NOW);
+	make(*state, numbered(*state, ALEX, 90), NOW + 1);
+	make(*state, numbered(*state, ALEX, 91), later);
+	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 1);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, 90), later), REASON_REPLAYED);
+}
+
 static void expired_ones_are_cleared_a_few_at_a_time(void **state)
 {
 	char key[16];
@@ -290,6 +332,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(freed_is_as_if_never_used, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_part_of_the_scope_makes_it_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_ends_after_a_day, setup, teardown),
+		cmocka_unit_test_setup_teardown(the_oldest_answer_gives_way_to_the_65th, setup, teardown),
+		cmocka_unit_test_setup_teardown(what_has_expired_makes_no_answer_give_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(expired_ones_are_cleared_a_few_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_erased_one_stays_away, setup, teardown),
 		cmocka_unit_test_setup_teardown(attack_an_answer_of_another_row_is_not_given, setup, teardown),
