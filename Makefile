@@ -51,7 +51,7 @@ shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
 fuzz_src := $(wildcard tests/fuzz/fuzz-*.c)
 fuzzers  := $(patsubst %.c,$(B)/%,$(fuzz_src))
 
-.PHONY: all units shims benches bench fuzzers fuzz unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help FORCE
+.PHONY: all units shims benches bench fuzzers fuzz unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help soak FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -151,7 +151,7 @@ check-unit: units	## build and run all unit tests, of this tree (SAN=address,und
 
 # The suites of one tree: its unit tests, and the programs behind a real web server and on the command line.
 suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit_src:.c=)) tests/cli tests/http \
-         tests/connect tests/console tests/faults
+         tests/connect tests/console tests/faults tests/soak
 # Once is enough for these: the shipped files, with the programs as they ship.
 once   = tests/docs tests/machine tests/package tests/servers tests/signers
 # ThreadSanitizer sees what runs; the console is one thread, and the slow tests show it nothing more.
@@ -171,6 +171,12 @@ check-all:	## make check in both trees whole, the tests marked slow, ThreadSanit
 	+@$(build) WERROR=1 SAN=thread all units shims
 	@scripts/run-tests POSTERN_SLOW=1 $(checks) $(threads) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
 		POSTERN_UNDER='valgrind -q --error-exitcode=99' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
+
+# SOAK_RATE=N: so many requests a second; POSTERN_SEED=N: the same choices again.
+soak:	## SOAK_SECONDS=600: workers, console, exports, prune, checkpoints and keys at once, and then the books
+	@scripts/install-deps
+	+@$(build) SAN= all
+	@SOAK_SECONDS=$(or $(SOAK_SECONDS),600) /usr/bin/python3 -B -m pytest -q tests/soak/test_soak.py -k long
 
 check-trees:
 	+@$(build) WERROR=1 SAN= all units shims
