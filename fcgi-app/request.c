@@ -6,9 +6,12 @@
 #include "request.h"
 
 #include "route.h"
+#include "base/log.h"
 #include "base/text.h"
 
+#include <assert.h>
 #include <fcgiapp.h>
+#include <setjmp.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -147,6 +150,37 @@ static const char *take_body(struct inbound *in, const struct frame *frame, cons
 	return read_body(in, frame, ret);
 }
 
+/* ---- libfcgi and memory ---- */
+
+/* Where memory fails libfcgi asserts that it does not. That must not end the process, and with it all that others wait for. */
+static _Thread_local jmp_buf *without_memory;
+
+/* In the place of the C library's, for every library that is linked. */
+void __assert_fail(const char *what, const char *file, unsigned line, const char *function)    /* NOLINT(*-reserved-identifier) */
+{
+	if (without_memory)
+		longjmp(*without_memory, 1);
+	log_line(LOG_LEVEL_ERROR, "postern-fcgi gave up: %s:%u: %s: %s", file, line, function, what);
+	abort();
+}
+
+enum accepted { ACCEPTED, REFUSED, NO_MEMORY };
+
+/* What libfcgi was making when memory failed is lost (one small block); what it had made is freed. */
+static enum accepted accept_request(FCGX_Request *r)
+{
+	volatile enum accepted ended = NO_MEMORY;
+	jmp_buf here;
+
+	without_memory = &here;
+	if (setjmp(here) == 0)
+		ended = FCGX_Accept_r(r) == 0 ? ACCEPTED : REFUSED;
+	else
+		FCGX_Free(r, 0);
+	without_memory = NULL;
+	return ended;
+}
+
 /* ---- the whole ---- */
 
 /* keepConnection makes libfcgi leave our descriptor alone when it starts; without a listening socket it can only
@@ -160,7 +194,12 @@ static const char *accept_from(struct inbound *in, struct feed *f)
 	FCGX_InitRequest(in->fcgi, -1, 0);
 	in->fcgi->ipcFd = f->fd;
 	in->fcgi->keepConnection = 1;
-	if (FCGX_Accept_r(in->fcgi) != 0) {
+	switch (accept_request(in->fcgi)) {
+	case ACCEPTED:
+		break;
+	case NO_MEMORY:
+		return "no memory for it";
+	case REFUSED:
 		/* It has closed the descriptor. */
 		munmap(f->data, FRAME_MAX);
 		*f = (struct feed){ .fd = -1 };

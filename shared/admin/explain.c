@@ -174,6 +174,7 @@ static bool explain(struct explaining *x, struct span value)
 	token_init(&x->token, text);
 	if (reason == REASON_NONE) {
 		reason = run_token_checks(x, &failed);
+		failed |= reason == REASON_OVERLOADED;
 		run_identity_checks(x, &failed);
 		show_parts(x);
 	} else {

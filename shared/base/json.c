@@ -3,6 +3,26 @@
 
 #include "base/text.h"
 
+#include <stdlib.h>
+
+/* jansson's lexer does not look whether its buffer could grow: where memory fails it drops the byte and goes on, with another text
+ * than was sent (2.14, lex_save()). Elsewhere it calls it bad syntax. So every allocation that failed is noted here. */
+static _Thread_local bool out_of_memory;
+
+static void *noting_malloc(size_t size)
+{
+	void *data = malloc(size);
+
+	if (!data)
+		out_of_memory = true;
+	return data;
+}
+
+__attribute__((constructor)) static void set_malloc(void)
+{
+	json_set_alloc_funcs(noting_malloc, free);
+}
+
 /* Nesting is counted before jansson recurses. Brackets that do not match are jansson's to refuse. */
 static bool too_deep(struct span text, unsigned max_depth)
 {
@@ -55,10 +75,15 @@ enum rc json_strict(struct span text, unsigned max_depth, json_t **ret, struct w
 		why_set(why, "nested deeper than %u", max_depth);
 		return RC_INVALID;
 	}
+	out_of_memory = false;
 	value = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+	if (out_of_memory) {
+		json_decref(value);
+		return RC_NOMEM;
+	}
 	if (!value) {
 		why_from(why, &error);
-		return json_error_code(&error) == json_error_out_of_memory ? RC_NOMEM : RC_INVALID;
+		return RC_INVALID;
 	}
 	*ret = value;
 	return RC_OK;

@@ -13,7 +13,7 @@
 #include <jansson.h>
 
 /* Parses one JSON value. RC_INVALID (why says where) if it is not UTF-8 JSON, has a NUL byte or a
- * duplicate member, or is nested deeper than max_depth. *ret is new. Numbers too large for
+ * duplicate member, or is nested deeper than max_depth; RC_NOMEM says nothing about it. *ret is new. Numbers too large for
  * int64 or double are refused by jansson itself. */
 enum rc json_strict(struct span text, unsigned max_depth, json_t **ret, struct why *why) MUST_CHECK;
 

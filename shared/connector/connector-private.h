@@ -63,6 +63,7 @@ void    row_key_make(struct row_key *key, const char *site, const char *collecti
 json_t *row_decode(struct txn *ledger, struct span row);
 /* false: larger than DOCUMENT_SIZE_MAX, and nothing was written. Other failures are the transaction's. */
 bool    row_put(struct txn *ledger, const struct row_key *key, const json_t *data);
-bool    row_fits(const json_t *data);
+/* RC_OK; RC_INVALID: larger than that; RC_NOMEM. */
+enum rc row_fits(const json_t *data);
 
 #endif

@@ -73,13 +73,14 @@ static size_t canonical_size(const json_t *data, struct buf *text)
 	return text->failed ? SIZE_MAX : text->size;
 }
 
-bool row_fits(const json_t *data)
+enum rc row_fits(const json_t *data)
 {
 	struct buf text = BUF_INIT;
 	bool fits = canonical_size(data, &text) <= DOCUMENT_SIZE_MAX;
+	enum rc rc = text.failed ? RC_NOMEM : fits ? RC_OK : RC_INVALID;
 
 	buf_done(&text);
-	return fits;
+	return rc;
 }
 
 bool row_put(struct txn *ledger, const struct row_key *key, const json_t *data)
@@ -136,14 +137,16 @@ static enum rc parse_owner(const json_t *value, struct document *d, struct why *
 
 static enum rc parse_data(const json_t *value, struct document *d, struct why *why)
 {
+	enum rc rc;
+
 	if (!json_is_object(value)) {
 		why_set(why, "data must be an object");
 		return RC_INVALID;
 	}
-	if (!row_fits(value)) {
+	if ((rc = row_fits(value)) == RC_INVALID)
 		why_set(why, "data is larger than %d bytes", DOCUMENT_SIZE_MAX);
-		return RC_INVALID;
-	}
+	if (rc != RC_OK)
+		return rc;
 	d->data = json_deep_copy(value);
 	return d->data ? RC_OK : RC_NOMEM;
 }

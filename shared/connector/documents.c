@@ -379,6 +379,11 @@ static enum reason bind_ids(const struct connector *c, const struct binding *b, 
 	return why;
 }
 
+static enum reason reason_of_fit(enum rc rc)
+{
+	return rc == RC_OK ? REASON_NONE : rc == RC_NOMEM ? REASON_OVERLOADED : REASON_PARAMETERS_INVALID;
+}
+
 static enum reason documents_bind(const struct connector *c, const struct binding *b, struct operation *op)
 {
 	const json_t *set = json_object_get(c->source, "set");
@@ -386,8 +391,8 @@ static enum reason documents_bind(const struct connector *c, const struct bindin
 
 	if (why == REASON_NONE && set)
 		why = reference_resolve(set, b, &op->set);
-	if (why == REASON_NONE && set && !row_fits(op->set))
-		why = REASON_PARAMETERS_INVALID;
+	if (why == REASON_NONE && set)
+		why = reason_of_fit(row_fits(op->set));
 	return why;
 }
 

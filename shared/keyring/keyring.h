@@ -49,7 +49,8 @@ enum key_state key_state_at(const struct key *k, uint64_t now_s);
 
 /* Which key made this signature over these bytes? kid empty: none named. If kid names a key of the ring only that one
  * counts; else all that verify are tried, without early exit. *ret_key borrowed from the ring.
- * REASON_NONE, RING_EMPTY, KEY_RETIRED (kid names a key here or in `tombstone`), SIGNATURE_MISMATCH. */
+ * REASON_NONE, RING_EMPTY, KEY_RETIRED (kid names a key here or in `tombstone`), SIGNATURE_MISMATCH;
+ * OVERLOADED: a primitive failed, so nothing is known. */
 enum reason keyring_verify(const struct keyring *r, struct span kid, bool kid_is_tombstone, uint64_t now_s,
                            struct span signed_bytes, const uint8_t signature[SHA256_SIZE], const struct key **ret_key);
 bool keyring_tombstone(struct txn *vault, struct span site, struct span kid, struct key *ret);   /* ret may be NULL */

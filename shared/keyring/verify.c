@@ -39,12 +39,12 @@ enum key_state key_state_at(const struct key *k, uint64_t now_s)
 	return k->retire_at <= retired_floor() ? KEY_RETIRED : KEY_RETIRING;
 }
 
-/* Tries every candidate, whichever fits, so that the time taken tells nothing but their number. A primitive that
- * fails is a signature that does not verify. */
-static const struct key *try_keys(const struct keyring *r, const bool candidate[RING_MAX], struct span signed_bytes,
-				  const uint8_t signature[SHA256_SIZE])
+/* Tries every candidate, whichever fits, so that the time taken tells nothing but their number. */
+static enum reason try_keys(const struct keyring *r, const bool candidate[RING_MAX], struct span signed_bytes,
+			    const uint8_t signature[SHA256_SIZE], const struct key **ret)
 {
 	const struct key *match = NULL;
+	bool failed = false;
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct key *k = &r->keys[i];
@@ -52,11 +52,14 @@ static const struct key *try_keys(const struct keyring *r, const bool candidate[
 
 		if (!candidate[i] || !k->hmac)
 			continue;
-		if (hmac_key_sign(k->hmac, signed_bytes, mac) == RC_OK && crypto_equal(mac, signature, sizeof(mac)))
+		if (hmac_key_sign(k->hmac, signed_bytes, mac) != RC_OK)
+			failed = true;
+		else if (crypto_equal(mac, signature, sizeof(mac)))
 			match = k;
 		secret_wipe(mac, sizeof(mac));
 	}
-	return match;
+	*ret = match;
+	return match ? REASON_NONE : failed ? REASON_OVERLOADED : REASON_SIGNATURE_MISMATCH;
 }
 
 enum reason keyring_verify(const struct keyring *r, struct span kid, bool kid_is_tombstone, uint64_t now_s,
@@ -64,7 +67,6 @@ enum reason keyring_verify(const struct keyring *r, struct span kid, bool kid_is
 {
 	size_t named = ring_find(r, kid);
 	bool candidate[RING_MAX] = { false };
-	const struct key *match;
 	bool any = false;
 
 	for (size_t i = 0; i < r->count; i++) {
@@ -77,9 +79,5 @@ enum reason keyring_verify(const struct keyring *r, struct span kid, bool kid_is
 		return REASON_KEY_RETIRED;
 	for (size_t i = 0; named != RING_MAX && i < r->count; i++)
 		candidate[i] = i == named;
-	match = try_keys(r, candidate, signed_bytes, signature);
-	if (!match)
-		return REASON_SIGNATURE_MISMATCH;
-	*ret_key = match;
-	return REASON_NONE;
+	return try_keys(r, candidate, signed_bytes, signature, ret_key);
 }

@@ -233,8 +233,8 @@ void exchange_release(struct exchange *x);
 
 /* ---- record.c: records nobody waits for ---- */
 
-/* Queues a record of its own; takes copies. With a subject, email and name are kept behind it (else NULL). */
-void record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name);
+/* Queues a record of its own; takes copies. With a subject, email and name are kept behind it (else NULL). false: no memory. */
+bool record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name);
 /* The same for a call's last record: unless another has closed it by then. */
 void record_queue_closing(struct path *p, const struct audit_record *r, const struct call_key *k);
 /* ---- jobs.c: writer jobs that are nobody's request ---- */

@@ -76,14 +76,14 @@ static bool copy_ignored(struct queued_record *q, const json_t *ignored)
 	return q->ignored || json_array_size(ignored) == 0;
 }
 
-static void queue(struct path *p, const struct audit_record *r, const char *email, const char *name, const struct call_key *k)
+static bool queue(struct path *p, const struct audit_record *r, const char *email, const char *name, const struct call_key *k)
 {
 	struct queued_record *q = calloc(1, sizeof(*q));
 
 	if (!q || !copy_ignored(q, r->ignored)) {
 		free(q);
 		atomic_fetch_add(&p->metrics.unrecorded, 1);
-		return;
+		return false;
 	}
 	q->path = p;
 	q->record = *r;
@@ -95,11 +95,12 @@ static void queue(struct path *p, const struct audit_record *r, const char *emai
 	copy_text(q->name, sizeof(q->name), name);
 	q->job = (struct job){ .run = append, .done = appended, .arg = q };
 	writer_submit(p->o.writer, &q->job);
+	return true;
 }
 
-void record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name)
+bool record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name)
 {
-	queue(p, r, email, name, NULL);
+	return queue(p, r, email, name, NULL);
 }
 
 void record_queue_closing(struct path *p, const struct audit_record *r, const struct call_key *k)

@@ -232,7 +232,7 @@ enum step_result step_audit(struct exchange *x)
 		return submit(x);
 	if (fate == RECORD_FOLDED)
 		fold(x);
-	else if (fate == RECORD_QUEUED)
-		record_queue(x->path, &x->record, x->identity.email, x->identity.name);
+	else if (fate == RECORD_QUEUED && !record_queue(x->path, &x->record, x->identity.email, x->identity.name))
+		x->reason = REASON_AUDIT_UNAVAILABLE;
 	return STEP_NEXT;
 }

@@ -110,6 +110,19 @@ static void headers(struct exchange *x)
 	cors_headers(x);
 }
 
+/* Out of memory, so once more and shorter, for which the memory is most likely there already. */
+static void overloaded(struct exchange *x)
+{
+	buf_clear(&x->out.body);
+	buf_clear(&x->out.headers);
+	x->out.status = 503;
+	x->out.code = REASON_OVERLOADED;
+	problem(x);
+	if (x->out.body.failed)
+		buf_clear(&x->out.body);
+	headers(x);
+}
+
 enum step_result step_reply(struct exchange *x)
 {
 	exchange_release(x);
@@ -122,14 +135,8 @@ enum step_result step_reply(struct exchange *x)
 		problem(x);
 	}
 	headers(x);
-	if (x->out.body.failed || x->out.headers.failed) {
-		/* Out of memory: no body, and the headers again, for which the memory is most likely there already. */
-		buf_clear(&x->out.body);
-		buf_clear(&x->out.headers);
-		x->out.status = 503;
-		x->out.code = REASON_OVERLOADED;
-		headers(x);
-	}
+	if (x->out.body.failed || x->out.headers.failed)
+		overloaded(x);
 	metrics_count(x->path, x);
 	return STEP_NEXT;
 }

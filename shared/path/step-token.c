@@ -47,7 +47,9 @@ enum step_result step_token(struct exchange *x)
 	token_init(&x->token, text);
 	x->has_token = true;
 	reason = token_verify(&x->token, &context);
-	if (reason != REASON_NONE)
+	if (reason == REASON_OVERLOADED)
+		x->reason = reason;                     /* says nothing about the token: nobody is blamed */
+	else if (reason != REASON_NONE)
 		block(x, reason);
 	note_signer(x);
 	if (txn_rc(x->vault) != RC_OK)

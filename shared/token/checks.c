@@ -44,28 +44,26 @@ static enum reason check_syntax(struct token *t, const struct token_context *c)
 	return p == end ? REASON_NONE : REASON_TOKEN_MALFORMED;
 }
 
-json_t *part_parse(struct span part)
+enum reason part_parse(struct span part, json_t **ret)
 {
 	uint8_t text[TOKEN_DECODED_MAX];
 	long size = base64url_decode(text, sizeof(text), part);
 	json_t *value = NULL;
+	enum rc rc = size < 0 ? RC_INVALID : json_strict(span_of(text, (size_t)size), TOKEN_DEPTH_MAX, &value, NULL);
 
-	if (size < 0 || json_strict(span_of(text, (size_t)size), TOKEN_DEPTH_MAX, &value, NULL) != RC_OK)
-		return NULL;
-	if (!json_is_object(value)) {
-		json_decref(value);
-		return NULL;
+	if (rc == RC_OK && json_is_object(value)) {
+		*ret = value;
+		return REASON_NONE;
 	}
-	return value;
+	json_decref(value);
+	return rc == RC_NOMEM ? REASON_OVERLOADED : REASON_TOKEN_MALFORMED;
 }
 
 static enum reason check_header(struct token *t, const struct token_context *c)
 {
 	t->header_json = memo_find(c->memo, t->header);
 	t->header_seen = t->header_json != NULL;
-	if (!t->header_json)
-		t->header_json = part_parse(t->header);
-	return t->header_json ? REASON_NONE : REASON_TOKEN_MALFORMED;
+	return t->header_json ? REASON_NONE : part_parse(t->header, &t->header_json);
 }
 
 bool string_is(const json_t *value, const char *text)
@@ -189,8 +187,7 @@ static enum reason check_signature(struct token *t, const struct token_context *
 static enum reason check_payload(struct token *t, const struct token_context *c)
 {
 	(void)c;
-	t->claims = part_parse(t->payload);
-	return t->claims ? REASON_NONE : REASON_TOKEN_MALFORMED;
+	return part_parse(t->payload, &t->claims);
 }
 
 /* RFC 7519 2, NumericDate. Ranges are compared before any cast, an integer as an integer: 2^53 + 1 as a double is 2^53.

@@ -316,12 +316,11 @@ static const struct { enum reason why; void (*advise)(struct advice *a, enum rea
 
 void token_hints(const struct token *t, const struct token_context *c, enum reason why, json_t *hints)
 {
-	json_t *unverified = t->claims || t->payload.size == 0 ? NULL : part_parse(t->payload);
-	struct advice a = {
-		.t = t, .c = c, .hints = hints,
-		.header = t->header_json, .claims = t->claims ? t->claims : unverified,
-	};
+	json_t *unverified = NULL;
+	struct advice a = { .t = t, .c = c, .hints = hints, .header = t->header_json, .claims = t->claims };
 
+	if (!t->claims && t->payload.size > 0 && part_parse(t->payload, &unverified) == REASON_NONE)
+		a.claims = unverified;
 	for (size_t i = 0; i < ARRAY_LEN(advisers); i++) {
 		if (advisers[i].why == why)
 			advisers[i].advise(&a, why);

@@ -20,8 +20,8 @@ struct token_memo {
 json_t *memo_find(const struct token_memo *m, struct span header);
 void    memo_keep(struct token_memo *m, struct span header, json_t *json);
 
-/* One part of a token, which has passed the syntax check, as a JSON object, new; NULL: it is none. */
-json_t *part_parse(struct span part);
+/* One part of a token, which has passed the syntax check, as a JSON object, new. NONE, TOKEN_MALFORMED: it is none, OVERLOADED. */
+enum reason part_parse(struct span part, json_t **ret);
 
 /* An exact member: a JSON string of these bytes. */
 bool string_is(const json_t *value, const char *text);

@@ -59,7 +59,8 @@ struct token_check {
 extern const struct token_check token_checks[];
 extern const size_t token_check_count;
 
-/* Runs the checks in order to the first failure. REASON_NONE: verified. A primitive that fails (memory, OpenSSL) is a failure of its check. */
+/* Runs the checks in order to the first failure. REASON_NONE: verified. OVERLOADED: a primitive
+ * failed (memory, OpenSSL), which says nothing about the token, and lets nobody in. */
 enum reason token_verify(struct token *t, const struct token_context *c);
 
 /* The same checks, each run if what it needs has passed. ret has room for token_check_count; true in ran[i] if check i ran. Returns the first failure. */
