@@ -21,6 +21,14 @@ enum slot {
 	FS_MAGIC,          /* told: what statfs() says the file system is; 0: the truth */
 	CLOCK_OFFSET_S,    /* told: added to the wall clock */
 	CLOCK_SYNC,        /* told: 1 the kernel calls the clock synchronised, 2 it does not, 3 it does not say; 0: the truth */
+	NTH_KINDS,         /* told: which calls are counted, a set of shim-nth.c's kinds; 0: none */
+	NTH_AT,            /* told: of these calls the how manyeth fails; 0: none */
+	NTH_FOR,           /* told: how many fail from there on */
+	NTH_EVERY,         /* told: each so-manyeth fails instead; 0: NTH_AT says which */
+	NTH_ERRNO,         /* told: with which errno */
+	NTH_NOT_PID,       /* told: the process that is left alone; 0: none */
+	NTH_SEEN,          /* heard: how many such calls there were */
+	NTH_FAILED,        /* heard: how many of them failed by this */
 	SLOTS
 };
 
