@@ -335,6 +335,19 @@ static void random_bytes_differ(void **state)
 	assert_true(crypto_equal(a, a, sizeof(a)));
 }
 
+static void bytes_are_compared_to_their_end(void **state)
+{
+	uint8_t a[SHA256_SIZE] = { 0 }, b[SHA256_SIZE] = { 0 };
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(a); i++) {
+		b[i] = 1;
+		assert_false(crypto_equal(a, b, sizeof(a)));
+		assert_true(crypto_equal(a, b, i));
+		b[i] = 0;
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -354,6 +367,7 @@ int main(void)
 		cmocka_unit_test(made_seeds_differ_and_sign),
 		cmocka_unit_test(a_seed_of_another_size_is_refused),
 		cmocka_unit_test(random_bytes_differ),
+		cmocka_unit_test(bytes_are_compared_to_their_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

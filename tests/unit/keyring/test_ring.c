@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include "keyring/keyring.h"
+#include "keyring/ring-private.h"
 #include "tests/lib/tmpstore.h"
 
 #include <stdio.h>
@@ -357,6 +357,28 @@ static void a_retired_key_leaves_a_tombstone_without_secret(void **state)
 	assert_int_equal(schedule(*state, "demo", kid, 0), REASON_KEY_GONE);
 }
 
+static void only_the_key_that_is_named_leaves_the_ring(void **state)
+{
+	char kid[RING_MAX][KID_MAX];
+	struct keyring r;
+
+	for (size_t i = 0; i < RING_MAX; i++)
+		create_kid(*state, "demo", kid[i]);
+	assert_int_equal(retire(*state, "demo", kid[0]), REASON_NONE);
+	assert_true(tombstone(*state, "demo", kid[0], NULL));
+	assert_int_equal(load(*state, "demo", true, &r), RC_OK);
+	assert_int_equal(r.count, 2);
+	assert_string_equal(r.keys[0].kid, kid[1]);
+	assert_string_equal(r.keys[1].kid, kid[2]);
+	keyring_done(&r);
+	assert_int_equal(schedule(*state, "demo", kid[1], now), REASON_NONE);
+	assert_true(tombstone(*state, "demo", kid[1], NULL));
+	assert_int_equal(load(*state, "demo", true, &r), RC_OK);
+	assert_int_equal(r.count, 1);
+	assert_string_equal(r.keys[0].kid, kid[2]);
+	keyring_done(&r);
+}
+
 static void unknown_keys_are_told_apart_from_retired_ones(void **state)
 {
 	char kid[KID_MAX];
@@ -480,6 +502,21 @@ static void a_removed_site_leaves_only_what_its_secrets_are_known_by(void **stat
 	keyring_done(&r);
 }
 
+static void a_removed_site_takes_no_other_site_s_tombstones(void **state)
+{
+	char kid[KID_MAX];
+	struct txn *t;
+
+	add_site(*state, "demo2");
+	create_kid(*state, "demo2", kid);
+	assert_int_equal(retire(*state, "demo2", kid), REASON_NONE);
+	t = txn_write(*state, ENV_VAULT);
+	assert_int_equal(site_remove(t, "demo", now), RC_OK);
+	keyring_remove_site(*state, t, "demo");
+	assert_int_equal(txn_end(t), RC_OK);
+	assert_true(tombstone(*state, "demo2", kid, NULL));
+}
+
 /* ---- what somebody who can write the file, but has no master key, achieves ---- */
 
 static void any_flipped_byte_of_the_row_is_corrupt(void **state)
@@ -534,12 +571,98 @@ static void a_row_moved_to_another_site_is_corrupt(void **state)
 	txn_abort(t);
 }
 
+/* Writes a ring's row with a MAC that is right, as only who has the master key can. */
+static void put_signed(struct store *st, struct txn *t, const char *site, struct span body)
+{
+	struct buf row = BUF_INIT, signed_bytes = BUF_INIT;
+	uint8_t mac[SHA256_SIZE];
+
+	buf_put_bytes(&signed_bytes, span_str(site));
+	buf_put_bytes(&signed_bytes, body);
+	assert_int_equal(crypto_hmac(secret_span(store_vault_key(st, "ring")), buf_span(&signed_bytes), mac), RC_OK);
+	buf_add(&row, body.data, body.size);
+	buf_add(&row, mac, sizeof(mac));
+	txn_put(t, DB_RINGS, span_str(site), buf_span(&row));
+	assert_int_equal(txn_rc(t), RC_OK);
+	buf_done(&row);
+	buf_done(&signed_bytes);
+}
+
+static void a_secret_moved_to_another_site_does_not_open(void **state)
+{
+	struct buf body = BUF_INIT;
+	char kid[KID_MAX];
+	struct keyring r;
+	struct span row;
+	struct txn *t;
+
+	create_kid(*state, "demo", kid);
+	t = txn_write(*state, ENV_VAULT);
+	assert_true(txn_get(t, DB_RINGS, span_str("demo"), &row));
+	buf_add(&body, row.data, row.size - SHA256_SIZE);
+	put_signed(*state, t, "other", buf_span(&body));
+	assert_int_equal(keyring_get(*state, t, span_str("other"), false, &r), RC_OK);     /* the MAC is right */
+	keyring_done(&r);
+	assert_int_equal(keyring_get(*state, t, span_str("other"), true, &r), RC_UNSEALED);
+	txn_abort(t);
+	buf_done(&body);
+}
+
+static void a_secret_under_another_kid_does_not_open(void **state)
+{
+	const size_t kid_at = 1 + 8 + 1 + 4;
+	struct buf body = BUF_INIT;
+	char kid[KID_MAX];
+	struct keyring r;
+	struct span row;
+	struct txn *t;
+
+	create_kid(*state, "demo", kid);
+	t = txn_write(*state, ENV_VAULT);
+	assert_true(txn_get(t, DB_RINGS, span_str("demo"), &row));
+	buf_add(&body, row.data, row.size - SHA256_SIZE);
+	assert_memory_equal(body.data + kid_at, kid, KID_MAX - 1);
+	body.data[kid_at + 2] = kid[2] == 'a' ? 'b' : 'a';
+	put_signed(*state, t, "demo", buf_span(&body));
+	assert_int_equal(keyring_get(*state, t, span_str("demo"), true, &r), RC_UNSEALED);
+	txn_abort(t);
+	buf_done(&body);
+}
+
+/* No admin can make one; a row that has one is not believed. */
+static void a_key_that_could_be_guessed_is_corrupt(void **state)
+{
+	static const struct { const char *text; enum rc rc; } cases[] = {
+		{ "x", RC_CORRUPT },
+		{ "a secret of thirty-one bytes ..", RC_CORRUPT },
+		{ "a secret of thirty-two bytes ...", RC_OK },
+	};
+	char kid[KID_MAX];
+	struct keyring got;
+	struct ring r;
+	struct txn *t;
+
+	create_kid(*state, "demo", kid);
+	t = txn_write(*state, ENV_VAULT);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(ring_load(*state, t, span_str("demo"), i == 0, &r), RC_OK);
+		secret_free(r.keys.keys[0].secret);
+		r.keys.keys[0].secret = secret_copy(span_str(cases[i].text));
+		assert_int_equal(ring_save(*state, t, "demo", &r), RC_OK);
+		ring_done(&r);
+		assert_int_equal(keyring_get(*state, t, span_str("demo"), true, &got), cases[i].rc);
+		if (cases[i].rc == RC_OK)
+			keyring_done(&got);
+	}
+	txn_abort(t);
+}
+
 /* Even with the ring's MAC made anew: the secret is sealed into its retire_at. */
 static void a_key_given_more_time_does_not_open(void **state)
 {
 	const size_t retire_at = 1 + 8 + 1 + (4 + 10) + (4 + 5) + (4 + 8) + 8;      /* its place in a row labelled "label" */
-	struct buf body = BUF_INIT, signed_bytes = BUF_INIT;
-	uint8_t mac[SHA256_SIZE], end[8];
+	struct buf body = BUF_INIT;
+	uint8_t end[8];
 	char kid[KID_MAX];
 	struct keyring r;
 	struct span row;
@@ -553,17 +676,12 @@ static void a_key_given_more_time_does_not_open(void **state)
 	assert_true(be64_get((const uint8_t *)body.data + retire_at) == now + 60);
 	be64_put(end, now + 600);
 	memcpy(body.data + retire_at, end, sizeof(end));
-	buf_put_bytes(&signed_bytes, span_str("demo"));
-	buf_put_bytes(&signed_bytes, buf_span(&body));
-	assert_int_equal(crypto_hmac(secret_span(store_vault_key(*state, "ring")), buf_span(&signed_bytes), mac), RC_OK);
-	buf_add(&body, mac, sizeof(mac));
-	txn_put(t, DB_RINGS, span_str("demo"), buf_span(&body));
+	put_signed(*state, t, "demo", buf_span(&body));
 	assert_int_equal(keyring_get(*state, t, span_str("demo"), false, &r), RC_OK);      /* the MAC is right */
 	keyring_done(&r);
 	assert_int_equal(keyring_get(*state, t, span_str("demo"), true, &r), RC_UNSEALED);
 	txn_abort(t);
 	buf_done(&body);
-	buf_done(&signed_bytes);
 }
 
 static void kids_have_one_form(void **state)
@@ -623,14 +741,19 @@ int main(void)
 		WITH_STORE(a_label_too_long_is_refused),
 		WITH_STORE(a_key_of_no_site_is_not_made),
 		WITH_STORE(a_retired_key_leaves_a_tombstone_without_secret),
+		WITH_STORE(only_the_key_that_is_named_leaves_the_ring),
 		WITH_STORE(unknown_keys_are_told_apart_from_retired_ones),
 		WITH_STORE(a_scheduled_key_can_be_kept),
 		WITH_STORE(a_key_past_its_time_cannot_be_kept),
 		WITH_STORE(a_schedule_that_is_not_ahead_retires_at_once),
 		WITH_STORE(keys_are_due_in_the_order_of_their_ends),
 		WITH_STORE(a_removed_site_leaves_only_what_its_secrets_are_known_by),
+		WITH_STORE(a_removed_site_takes_no_other_site_s_tombstones),
 		WITH_STORE(any_flipped_byte_of_the_row_is_corrupt),
 		WITH_STORE(a_row_moved_to_another_site_is_corrupt),
+		WITH_STORE(a_secret_moved_to_another_site_does_not_open),
+		WITH_STORE(a_secret_under_another_kid_does_not_open),
+		WITH_STORE(a_key_that_could_be_guessed_is_corrupt),
 		WITH_STORE(a_key_given_more_time_does_not_open),
 		cmocka_unit_test(kids_have_one_form),
 		WITH_STORE(the_secret_text_has_a_check_sum),

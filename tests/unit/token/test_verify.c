@@ -332,6 +332,28 @@ static void a_remembered_header_changes_no_answer(void **state)
 	}
 }
 
+/* Under a key of the ring, so that nothing but the header can be what refuses them. */
+static void a_header_like_the_remembered_one_is_another(void **state)
+{
+	static const struct { const char *header; enum reason reason; } cases[] = {
+		{ "{\"alg\":\"none\", \"typ\":\"JWT\"}", REASON_TOKEN_ALGORITHM },              /* of the same size */
+		{ TEST_HEADER "{}", REASON_TOKEN_MALFORMED },                               /* begins so */
+		{ "{\"alg\":\"HS256\",\"typ\":\"JW\"}", REASON_TOKEN_ALGORITHM },
+	};
+	struct tokenring *r = *state;
+	struct token_memo *memo = token_memo_new();
+
+	assert_non_null(memo);
+	assert_int_equal(strlen(cases[0].header), strlen(TEST_HEADER));
+	r->context.memo = memo;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		assert_int_equal(verify(r, TEST_HEADER, "{\"email\":\"a@b.co\"}", test_secret(1)), REASON_NONE);
+		assert_int_equal(verify(r, cases[i].header, "{\"email\":\"a@b.co\"}", test_secret(1)), cases[i].reason);
+	}
+	r->context.memo = NULL;
+	token_memo_free(memo);
+}
+
 static void a_token_outlives_the_memo_it_met(void **state)
 {
 	struct tokenring *r = *state;
@@ -459,6 +481,7 @@ int main(void)
 		WITH_RING(a_good_token_says_who_signed_it),
 		WITH_RING(a_size_limit_holds_without_the_parameter),
 		WITH_RING(a_remembered_header_changes_no_answer),
+		WITH_RING(a_header_like_the_remembered_one_is_another),
 		WITH_RING(a_token_outlives_the_memo_it_met),
 		WITH_RING(only_a_signature_that_verified_makes_a_header_remembered),
 		WITH_RING(a_tombstone_of_this_site_only_makes_a_key_retired),
