@@ -108,6 +108,18 @@ static void what_a_site_reserves_wins_over_what_it_accepts(void **state)
 	assert_standing(s, "not", "example.net", REASON_NONE);
 }
 
+/* An empty entry, which no command writes, would cover every name there is. */
+static void an_empty_name_covers_nothing(void **state)
+{
+	struct site *s = *state;
+
+	assert_int_equal(site_list_add(&s->accept_domains, ""), RC_OK);
+	assert_int_equal(site_list_add(&s->reserve_domains, ""), RC_OK);
+	assert_standing(s, "", "example.com", REASON_NONE);
+	assert_standing(s, "a.", "test", REASON_EMAIL_RESERVED);
+	assert_standing(s, "a.", "lan", REASON_EMAIL_NOT_PUBLIC);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +129,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(one_label_or_a_numeric_last_one_is_not_public, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_site_accepts_a_name_and_what_is_below_it, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_a_site_reserves_wins_over_what_it_accepts, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_empty_name_covers_nothing, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -157,6 +157,21 @@ static void a_domain_that_grows_too_long_is_malformed(void **state)
 	assert_malformed_bytes(span_str(address));
 }
 
+/* 28 of them are 226 bytes out: a domain by itself, but none behind a local part of 64. */
+static void an_address_that_grows_too_long_is_malformed(void **state)
+{
+	char out[EMAIL_MAX], address[256];
+
+	(void)state;
+	fill(address, 64, "a");
+	strcat(address, "@");
+	for (int i = 0; i < 28; i++)
+		strcat(address, "\xc3\xbc.");
+	strcat(address, "co");
+	assert_true(domain_normalise(span_str(strchr(address, '@') + 1), out));
+	assert_malformed_bytes(span_str(address));
+}
+
 static void an_address_may_be_normalised_again(void **state)
 {
 	static const char *const addresses[] = { "Alex@\xc3\xbc.COM", "a@fa\xc3\x9f.de", "a@AB--cd.com",
@@ -187,6 +202,15 @@ static void a_domain_alone_follows_the_same_rules(void **state)
 	assert_false(domain_normalise(span_str("*.local"), out));
 	assert_false(domain_normalise(span_str("@corp.local"), out));
 	assert_false(domain_normalise(span_of("a\0b", 3), out));
+	for (size_t size = 252; size <= 256; size++) {
+		char text[300];
+
+		fill(text, size, "a.");
+		text[size - 1] = 'b';
+		if (text[size - 2] == 'a')
+			text[size - 2] = '.', text[size - 3] = 'b';
+		assert_int_equal(domain_normalise(span_str(text), out), size <= 253);
+	}
 }
 
 int main(void)
@@ -198,6 +222,7 @@ int main(void)
 		cmocka_unit_test(a_domain_becomes_its_a_label_form),
 		cmocka_unit_test(what_is_no_mailbox_is_malformed),
 		cmocka_unit_test(lengths_hold_at_their_boundaries),
+		cmocka_unit_test(an_address_that_grows_too_long_is_malformed),
 		cmocka_unit_test(a_domain_that_grows_too_long_is_malformed),
 		cmocka_unit_test(an_address_may_be_normalised_again),
 		cmocka_unit_test(a_domain_alone_follows_the_same_rules),

@@ -7,6 +7,7 @@
 
 #include "tests/lib/tokenring.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static int setup(void **state)
@@ -217,6 +218,46 @@ static void decisions_have_names_and_zero_is_blocked(void **state)
 		!id.user_id[0]);
 }
 
+static enum reason run_check(const char *name, const char *email, const struct site *site)
+{
+	struct identity id = { .decision = DECISION_BLOCKED };
+
+	snprintf(id.email, sizeof(id.email), "%s", email);
+	for (size_t i = 0; i < identity_check_count; i++)
+		if (strcmp(identity_checks[i].name, name) == 0)
+			return identity_checks[i].run(&id, NULL, site);
+	fail_msg("there is no check %s", name);
+	return REASON_NONE;
+}
+
+/* As `token explain` runs them: each says its own fault, and none that of the other. */
+static void each_check_of_a_domain_says_its_own_fault(void **state)
+{
+	struct tokenring *r = *state;
+
+	assert_int_equal(run_check("email_reserved", "a@x.test", &r->site), REASON_EMAIL_RESERVED);
+	assert_int_equal(run_check("email_public", "a@x.test", &r->site), REASON_NONE);
+	assert_int_equal(run_check("email_reserved", "a@x.lan", &r->site), REASON_NONE);
+	assert_int_equal(run_check("email_public", "a@x.lan", &r->site), REASON_EMAIL_NOT_PUBLIC);
+	assert_int_equal(run_check("email_reserved", "", &r->site), REASON_EMAIL_MALFORMED);
+	assert_int_equal(run_check("email_public", "", &r->site), REASON_EMAIL_MALFORMED);
+}
+
+static void an_expiry_that_is_no_time_is_not_kept(void **state)
+{
+	struct tokenring *r = *state;
+	struct token t = { .claims = json_pack("{s:s}", "email", "alex@example.com"), .key = &r->ring.keys[0],
+	                   .exp = { .present = true, .at = 1e300 } };
+	struct identity id;
+
+	assert_non_null(t.claims);
+	identity_pin(&id, &t, &r->site);
+	assert_int_equal(id.decision, DECISION_VERIFIED);
+	assert_false(id.has_expiry);
+	assert_int_equal(id.expires_at, 0);
+	token_done(&t);
+}
+
 #define WITH_RING(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
 int main(void)
@@ -231,6 +272,8 @@ int main(void)
 		WITH_RING(a_user_id_is_a_short_string_or_an_integer),
 		WITH_RING(no_other_claim_names_anyone),
 		cmocka_unit_test(decisions_have_names_and_zero_is_blocked),
+		WITH_RING(each_check_of_a_domain_says_its_own_fault),
+		WITH_RING(an_expiry_that_is_no_time_is_not_kept),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

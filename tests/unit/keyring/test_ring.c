@@ -688,6 +688,7 @@ static void kids_have_one_form(void **state)
 {
 	static const char *const bad[] = {
 		"", "k_", "k_aaaaaaa", "k_aaaaaaaaa", "K_aaaaaaaa", "k-aaaaaaaa", "k_aaaaaaa1", "k_aaaaaaaA", "k_aaaaaaa8",
+		"k_aaaaaaa{",
 	};
 
 	(void)state;
@@ -720,6 +721,172 @@ static void the_secret_text_has_a_check_sum(void **state)
 	}
 	/* One made elsewhere, of the bytes 1 to 32, by another implementation. */
 	assert_true(key_secret_text_ok(span_str("postern_sk_0Eoh211G4c8wtVWM00my5rsNSFlKgaWqQ4mb8gdEqno3sUOxB")));
+}
+
+/* Rows that are wrong though their MAC is right, as a later version of us or a fault of ours would write them. */
+static void a_row_of_another_form_is_corrupt(void **state)
+{
+	const size_t count_at = 1 + 8, kid_at = count_at + 1 + 4;
+	struct buf body = BUF_INIT;
+	char kid[KID_MAX], kid_byte;
+	struct keyring r;
+	struct span row;
+	struct txn *t;
+
+	create_kid(*state, "demo", kid);
+	t = txn_write(*state, ENV_VAULT);
+	assert_true(txn_get(t, DB_RINGS, span_str("demo"), &row));
+	buf_add(&body, row.data, row.size - SHA256_SIZE);
+	for (size_t size = 0; size < body.size; size++) {
+		put_signed(*state, t, "demo", span_of(body.data, size));
+		assert_int_equal(keyring_get(*state, t, span_str("demo"), false, &r), RC_CORRUPT);
+	}
+	body.data[0]++;
+	put_signed(*state, t, "demo", buf_span(&body));
+	assert_int_equal(keyring_get(*state, t, span_str("demo"), false, &r), RC_CORRUPT);
+	body.data[0]--;
+	for (char count = 0; count <= RING_MAX + 1; count++) {
+		body.data[count_at] = count;
+		put_signed(*state, t, "demo", buf_span(&body));
+		assert_int_equal(keyring_get(*state, t, span_str("demo"), false, &r), count == 1 ? RC_OK : RC_CORRUPT);
+	}
+	keyring_done(&r);
+	body.data[count_at] = 1;
+	kid_byte = body.data[kid_at];
+	body.data[kid_at] = 'K';
+	put_signed(*state, t, "demo", buf_span(&body));
+	assert_int_equal(keyring_get(*state, t, span_str("demo"), false, &r), RC_CORRUPT);
+	body.data[kid_at] = kid_byte;
+	buf_add_char(&body, '\0');
+	put_signed(*state, t, "demo", buf_span(&body));
+	assert_int_equal(keyring_get(*state, t, span_str("demo"), false, &r), RC_CORRUPT);
+	txn_abort(t);
+	buf_done(&body);
+}
+
+static void a_ring_that_does_not_decode_is_not_changed(void **state)
+{
+	enum reason reason = REASON_NONE;
+	char kid[KID_MAX];
+	struct txn *t;
+	struct key k;
+
+	create_kid(*state, "demo", kid);
+	t = txn_write(*state, ENV_VAULT);
+	put_signed(*state, t, "demo", span_str("\2"));
+	assert_int_equal(keyring_retire(*state, t, "demo", kid, now, &reason), RC_CORRUPT);
+	assert_int_equal(keyring_schedule(*state, t, "demo", kid, now + 9, now, &reason), RC_CORRUPT);
+	assert_int_equal(keyring_create(*state, t, "demo", "", NULL, now, &k, &reason), RC_CORRUPT);
+	assert_int_equal(reason, REASON_NONE);
+	txn_abort(t);
+}
+
+static void put_tombstone(struct txn *t, const char *kid, struct span row)
+{
+	char key[5 + KID_MAX] = "demo";
+
+	memcpy(key + 5, kid, KID_MAX - 1);
+	txn_put(t, DB_TOMBSTONES, span_of(key, 5 + KID_MAX - 1), row);
+}
+
+/* One that is there and cannot be read: the key it stands for may be the one that was retired. */
+static void a_tombstone_that_does_not_decode_fails_the_transaction(void **state)
+{
+	static const char *const rows[] = { "", "\1", "\2", "\1\0\0\0\0" };
+	enum reason reason = REASON_NONE;
+	struct txn *t;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		t = txn_write(*state, ENV_VAULT);
+		put_tombstone(t, "k_aaaaaaaa", span_str(rows[i]));
+		assert_false(keyring_tombstone(t, span_str("demo"), span_str("k_aaaaaaaa"), NULL));
+		assert_int_equal(txn_rc(t), RC_CORRUPT);
+		assert_int_equal(keyring_retire(*state, t, "demo", "k_aaaaaaaa", now, &reason), RC_CORRUPT);
+		txn_abort(t);
+	}
+	t = txn_write(*state, ENV_VAULT);
+	put_tombstone(t, "k_aaaaaaaa", span_str("\1"));
+	assert_int_equal(keyring_retire(*state, t, "demo", "k_aaaaaaaa", now, &reason), RC_CORRUPT);
+	txn_abort(t);
+}
+
+static void only_a_site_s_own_name_is_looked_up(void **state)
+{
+	struct txn *t = txn_read(*state, ENV_VAULT);
+	struct keyring r;
+
+	assert_false(keyring_tombstone(t, span_str("Demo"), span_str("k_aaaaaaaa"), NULL));
+	assert_false(keyring_tombstone(t, span_str(""), span_str("k_aaaaaaaa"), NULL));
+	assert_int_equal(keyring_get(*state, t, span_str("../demo"), true, &r), RC_OK);
+	assert_int_equal(r.count, 0);
+	assert_int_equal(txn_rc(t), RC_OK);
+	txn_abort(t);
+}
+
+static void a_due_row_that_is_none_fails_the_transaction(void **state)
+{
+	static const struct { const char *bytes; size_t size; } rows[] = {
+		{ "\0\0\0", 3 },
+		{ "\0\0\0\0\0\0\0\1", 8 },
+		{ "\0\0\0\0\0\0\0\1" "demo", 12 },
+		{ "\0\0\0\0\0\0\0\1" "Demo\0k_aaaaaaaa", 23 },
+		{ "\0\0\0\0\0\0\0\1" "demo\0K_aaaaaaaa", 23 },
+	};
+	struct key_name due[4];
+	struct txn *t;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		t = txn_write(*state, ENV_VAULT);
+		txn_put(t, DB_RETIRING, span_of(rows[i].bytes, rows[i].size), span_of("", 0));
+		assert_int_equal(keyring_due(t, now, due, 4), 0);
+		assert_int_equal(txn_rc(t), RC_CORRUPT);
+		txn_abort(t);
+		t = txn_write(*state, ENV_VAULT);
+		txn_put(t, DB_RETIRING, span_of(rows[i].bytes, rows[i].size), span_of("", 0));
+		assert_int_equal(site_remove(t, "demo", now), RC_OK);
+		keyring_remove_site(*state, t, "demo");         /* a site can go in spite of them */
+		assert_int_equal(txn_rc(t), RC_OK);
+		txn_abort(t);
+	}
+}
+
+static void what_was_seen_to_be_due_stays_due(void **state)
+{
+	struct key_name due[4];
+	char kid[KID_MAX];
+	struct keyring r;
+	struct txn *t;
+
+	create_kid(*state, "demo", kid);
+	assert_int_equal(schedule(*state, "demo", kid, now + 60), REASON_NONE);
+	assert_int_equal(load(*state, "demo", false, &r), RC_OK);
+	assert_int_equal(key_state_at(&r.keys[0], now + 60), KEY_RETIRED);
+	keyring_done(&r);
+	t = txn_read(*state, ENV_VAULT);
+	assert_int_equal(keyring_due(t, now, due, 4), 1);       /* the clock stepped back */
+	assert_string_equal(due[0].kid, kid);
+	txn_abort(t);
+}
+
+static void our_own_form_of_a_secret_is_imported(void **state)
+{
+	struct secret *made = NULL;
+	enum reason reason = REASON_NONE;
+	struct txn *t;
+	struct key k;
+
+	assert_int_equal(secret_text_make(&made), RC_OK);
+	t = txn_write(*state, ENV_VAULT);
+	assert_int_equal(keyring_create(*state, t, "demo", NULL, made, now, &k, &reason), RC_OK);
+	assert_string_equal(k.label, "");
+	assert_true(span_equal(secret_span(k.secret), secret_span(made)));
+	key_done(&k);
+	made->data[KEY_SECRET_TEXT - 1] = made->data[KEY_SECRET_TEXT - 1] == 'a' ? 'b' : 'a';
+	assert_int_equal(keyring_create(*state, t, "demo", NULL, made, now, &k, &reason), RC_REFUSED);
+	assert_int_equal(reason, REASON_SECRET_INVALID);
+	assert_int_equal(keyring_create(*state, t, "Demo", NULL, NULL, now, &k, &reason), RC_INVALID);
+	txn_abort(t);
+	secret_free(made);
 }
 
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
@@ -757,6 +924,13 @@ int main(void)
 		WITH_STORE(a_key_given_more_time_does_not_open),
 		cmocka_unit_test(kids_have_one_form),
 		WITH_STORE(the_secret_text_has_a_check_sum),
+		WITH_STORE(a_row_of_another_form_is_corrupt),
+		WITH_STORE(a_ring_that_does_not_decode_is_not_changed),
+		WITH_STORE(a_tombstone_that_does_not_decode_fails_the_transaction),
+		WITH_STORE(only_a_site_s_own_name_is_looked_up),
+		WITH_STORE(a_due_row_that_is_none_fails_the_transaction),
+		WITH_STORE(what_was_seen_to_be_due_stays_due),
+		WITH_STORE(our_own_form_of_a_secret_is_imported),
 	};
 
 	secret_process_init();

@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "base/encode.h"
 #include "keyring/keyring.h"
 #include "tests/lib/tmpstore.h"
 
@@ -261,6 +262,94 @@ static void a_damaged_row_counts_from_nothing(void **state)
 	use_counter_free(u);
 }
 
+/* A process that was held up writes what the others left behind: the day's count has it, the hour's no more. */
+static void a_late_process_counts_where_there_is_still_room(void **state)
+{
+	struct use_counter *late = use_counter_new(), *early = use_counter_new();
+
+	use_counter_add(late, "demo", KID, NOW - 2 * 3600);
+	use_counter_add(early, "demo", KID, NOW);
+	flush(*state, early);
+	flush(*state, late);
+	assert_use(*state, "demo", NOW, NOW, 1, 2);
+	use_counter_free(late);
+	use_counter_free(early);
+}
+
+/* format, last use, minutes' newest, hours' newest; every bucket is full */
+static void put_full_row(struct store *st, uint64_t last, uint64_t minute, uint64_t hour)
+{
+	static const char key[] = "demo\0" KID;
+	struct buf b = BUF_INIT;
+	struct txn *t = txn_write(st, ENV_LEDGER);
+
+	buf_put_u8(&b, 1);
+	buf_put_u64(&b, last);
+	buf_put_u64(&b, minute);
+	for (int i = 0; i < 60; i++)
+		buf_put_u32(&b, UINT32_MAX);
+	buf_put_u64(&b, hour);
+	for (int i = 0; i < 24; i++)
+		buf_put_u32(&b, UINT32_MAX);
+	txn_put(t, DB_KEY_USE, span_of(key, sizeof(key) - 1), buf_span(&b));
+	assert_int_equal(txn_end(t), RC_OK);
+	buf_done(&b);
+}
+
+static void a_full_bucket_stays_full(void **state)
+{
+	struct use_counter *u = use_counter_new();
+	const uint64_t most = UINT32_MAX;
+
+	put_full_row(*state, NOW, NOW / 60, NOW / 3600);
+	add(u, NOW, 5);
+	flush(*state, u);
+	assert_use(*state, "demo", NOW, NOW, 60 * most, 24 * most);
+	use_counter_free(u);
+}
+
+/* Each of a row's three times by itself: one far ahead would keep every later use out. */
+static void a_row_written_under_a_wrong_clock_begins_anew(void **state)
+{
+	const uint64_t ahead = NOW + 2 * 86400;
+	const struct { uint64_t last, minute, hour; } rows[] = {
+		{ ahead, NOW / 60, NOW / 3600 }, { NOW, ahead / 60, NOW / 3600 }, { NOW, NOW / 60, ahead / 3600 },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		struct use_counter *u = use_counter_new();
+
+		put_full_row(*state, rows[i].last, rows[i].minute, rows[i].hour);
+		use_counter_add(u, "demo", KID, NOW);
+		flush(*state, u);
+		assert_use(*state, "demo", NOW, NOW, 1, 1);
+		use_counter_free(u);
+	}
+}
+
+/* The ledger cannot be written for long: memory has an end, and what is known already still counts. */
+static void the_table_has_an_end(void **state)
+{
+	const uint64_t minutes = 200000;
+	struct use_counter *u = use_counter_new();
+	struct txn *t;
+
+	for (uint64_t m = 0; m < minutes; m++)
+		use_counter_add(u, "demo", KID, NOW + m * 60);
+	for (int i = 0; i < 3; i++)
+		use_counter_add(u, "demo", KID, NOW);
+	flush(*state, u);
+	t = txn_read(*state, ENV_LEDGER);
+	assert_int_equal(txn_count(t, DB_KEY_USE), 1);
+	txn_abort(t);
+	assert_false(use_counter_pending(u));
+	use_counter_add(u, "demo", KID, NOW + minutes * 60);
+	assert_true(use_counter_pending(u));
+	use_counter_done(u, RC_OK);            /* nothing was taken */
+	assert_true(use_counter_pending(u));
+	use_counter_free(u);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -277,6 +366,10 @@ int main(void)
 		WITH_STORE(every_minute_of_a_day_is_counted),
 		WITH_STORE(many_keys_are_counted_apart),
 		WITH_STORE(a_damaged_row_counts_from_nothing),
+		WITH_STORE(a_late_process_counts_where_there_is_still_room),
+		WITH_STORE(a_full_bucket_stays_full),
+		WITH_STORE(a_row_written_under_a_wrong_clock_begins_anew),
+		WITH_STORE(the_table_has_an_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

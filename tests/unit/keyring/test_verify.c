@@ -163,6 +163,15 @@ static void a_ring_that_was_only_listed_verifies_nothing(void **state)
 	assert_int_equal(verify(0, kids[0], false), REASON_SIGNATURE_MISMATCH);
 }
 
+static void states_have_names(void **state)
+{
+	(void)state;
+	assert_string_equal(key_state_name(KEY_ACTIVE), "active");
+	assert_string_equal(key_state_name(KEY_RETIRING), "retiring");
+	assert_string_equal(key_state_name(KEY_RETIRED), "retired");
+	assert_string_equal(key_state_name((enum key_state)9), "unknown");
+}
+
 #define WITH_RING(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -178,6 +187,7 @@ int main(void)
 		WITH_RING(no_clock_brings_a_key_back),
 		WITH_RING(a_ring_without_a_key_that_verifies_is_empty),
 		WITH_RING(a_ring_that_was_only_listed_verifies_nothing),
+		cmocka_unit_test(states_have_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
