@@ -134,7 +134,7 @@ static bool watch_listener(struct server *s)
 
 /* ---- the threads ---- */
 
-static void handle(struct worker *w, uint64_t key)
+static void handle(struct worker *w, uint64_t key, uint32_t events)
 {
 	struct server *s = w->server;
 	struct peer *p;
@@ -147,6 +147,7 @@ static void handle(struct worker *w, uint64_t key)
 		if (atomic_load(&s->queue.count) > 1) /* more than this thread can do at once: wake the next */
 			queue_wake(&s->queue);
 	} else if ((p = peer_event(s, key)) != NULL) {
+		p->hung_up |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
 		peer_serve(w, p);
 	}
 }
@@ -162,7 +163,7 @@ static void *worker_main(void *arg)
 		while ((p = queue_pop(&s->queue)) != NULL)
 			peer_serve(w, p);
 		if (epoll_wait(s->epoll, &e, 1, -1) == 1 && e.data.u64 != KEY_QUIT)
-			handle(w, e.data.u64);
+			handle(w, e.data.u64, e.events);
 	}
 	return NULL;
 }

@@ -63,7 +63,7 @@ struct peer *peer_take(struct server *s, int fd)
 		return NULL;
 	p->phase = PEER_READING;
 	p->fd = fd;
-	p->registered = p->wants_out = p->keep = false;
+	p->registered = p->wants_out = p->keep = p->hung_up = false;
 	p->frame = (struct frame){ 0 };
 	p->spool = (struct spool){ .fd = -1 };
 	peer_deadline(p, READ_MS, HOLD_SILENT);
@@ -94,7 +94,7 @@ struct peer *peer_event(struct server *s, uint64_t key)
 static bool peer_register(struct server *s, struct peer *p)
 {
 	bool wants_out = p->phase == PEER_SENDING;
-	struct epoll_event e = { .events = EPOLLIN | EPOLLET, .data.u64 = key_of(s, p) };
+	struct epoll_event e = { .events = EPOLLIN | EPOLLRDHUP | EPOLLET, .data.u64 = key_of(s, p) };
 
 	if (p->registered && p->wants_out == wants_out)
 		return true;

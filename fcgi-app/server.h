@@ -65,6 +65,7 @@ struct peer {
 	int fd;
 	bool registered, wants_out;    /* as the epoll set has it */
 	bool keep;                     /* after the answer that is being sent */
+	bool hung_up;                  /* an event has said that nothing more comes: no other will */
 	size_t left;                   /* leaving: bytes that may yet come */
 	struct frame frame;
 	unsigned char *input;          /* of an incomplete request; NULL: none */

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -109,6 +110,22 @@ def test_a_kept_connection_serves_one_request_after_another(shared, acme):
             reply = c.ask(environ(path=IDENTITY, token=sent), keep=True, request_id=i + 1)
             assert reply.answer.json["identity"]["status"] == expected
         assert c.ask(environ()).answer.status == 200
+        assert c.at_end()
+
+
+def test_a_kept_connection_that_ends_with_its_request_is_closed(module_data, acme):
+    """Request and end come together, as one event: the end must not be waited for again."""
+    with Worker(module_data, threads=1) as w, w.connect() as c:
+        assert c.ask(environ(path=IDENTITY), keep=True).answer.status == 200
+        w.process.send_signal(signal.SIGSTOP)
+        try:
+            wait_until(lambda: "State:\tT" in Path(f"/proc/{w.pid}/status").read_text(), "the worker to stand still")
+            c.send(whole(environ(path=IDENTITY), keep=True))
+            c.half_close()
+        finally:
+            w.process.send_signal(signal.SIGCONT)
+        assert c.read_reply().answer.status == 200
+        c.socket.settimeout(5)
         assert c.at_end()
 
 
