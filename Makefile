@@ -106,10 +106,13 @@ $(B)/tests/bench/null-responder: private bench_libs := -lfcgi
 
 # A fuzz target, driven by libFuzzer where that is among the sanitizers, else run on its corpus by replay.c.
 fuzz_main := $(if $(findstring fuzzer,$(SAN)),,$(call obj,tests/fuzz/replay.c))
-fuzz_target = $(B)/tests/fuzz/fuzz-$(1)
-$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(call obj,tests/fuzz/fuzz.c tests/fuzz/upstream.c $(testlib_src)) $(fuzz_main) $(B)/libpostern.a
+fuzz_target = $(addprefix $(B)/tests/fuzz/fuzz-,$(1))
+$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(call obj,tests/fuzz/fuzz.c tests/fuzz/gate.c tests/fuzz/upstream.c $(testlib_src)) $(fuzz_main) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) $(if $(fuzz_main),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(B)/libpostern.a $(fuzz_libs) $(libs_shared)
+
+$(call fuzz_target,request fastcgi worker): $(call obj,$(filter-out %/main.c,$(fcgi_src)))
+$(call fuzz_target,request fastcgi worker): private fuzz_libs = $(libs_fcgi)
 
 $(B)/%.o: %.c $(B)/flags
 	echo '  CC   $@'
