@@ -65,6 +65,10 @@ static void depth_counts_outside_strings_alone(void **state)
 	assert_int_equal(parse(span_str("[{\"a\":[]},{\"b\":[]}]"), 3), RC_OK);
 	assert_int_equal(parse(span_str("[\"[[[[[[\\\"[[[[\"]"), 1), RC_OK);
 	assert_int_equal(parse(span_str("[\"\\\\\",[]]"), 1), RC_INVALID);
+	assert_int_equal(parse(span_str("{\"a\":[{\"b\":[1]}]}"), 4), RC_OK);
+	assert_int_equal(parse(span_str("{\"a\":[{\"b\":[1]}]}"), 3), RC_INVALID);
+	assert_int_equal(parse(span_str("[]"), 0), RC_INVALID);
+	assert_int_equal(parse(span_str("{}"), 0), RC_INVALID);
 	assert_int_equal(parse(span_str("1"), 0), RC_OK);
 	assert_int_equal(parse(span_str("\"\\"), 1), RC_INVALID);
 }
