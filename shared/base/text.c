@@ -148,9 +148,16 @@ size_t text_clean(char *out, size_t room, struct span in)
 
 	while (at < end) {
 		const uint8_t *from = at;
-		uint32_t cp = utf8_next(&at, end);
-		size_t n = (size_t)(at - from);
+		uint32_t cp;
+		size_t n;
 
+		if (*at > ' ' && *at < 0x7f && size + 1 < room) {      /* the usual: what is asked below is plain */
+			out[size++] = (char)*at++;
+			kept = size;
+			continue;
+		}
+		cp = utf8_next(&at, end);
+		n = (size_t)(at - from);
 		if (cp == UTF8_BAD || text_is_control(cp) || text_is_bidi(cp) || (size == 0 && text_is_white(cp)))
 			continue;
 		if (n > room - 1 - size)
