@@ -19,7 +19,7 @@ void hex_encode(char *out, const void *data, size_t size)
 
 #define LETTERS "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
-#define D(c, v) [c] = (v) + 1
+#define D(c, v) [c] = (v) | BASE64_DIGIT
 #define LETTER_VALUES \
 	D('A', 0), D('B', 1), D('C', 2), D('D', 3), D('E', 4), D('F', 5), D('G', 6), D('H', 7), D('I', 8), \
 	D('J', 9), D('K', 10), D('L', 11), D('M', 12), D('N', 13), D('O', 14), D('P', 15), D('Q', 16), D('R', 17), \
@@ -33,6 +33,26 @@ static const uint8_t base64_digit[256] = { LETTER_VALUES, D('+', 62), D('/', 63)
 #undef LETTER_VALUES
 #undef D
 
+size_t base64url_run(struct span text)
+{
+	const uint8_t *in = text.data;
+	size_t size = 0;
+
+	for (; text.size - size >= 8; size += 8, in += 8) {
+		unsigned digits = base64url_digit[in[0]] & base64url_digit[in[1]] & base64url_digit[in[2]] &
+				  base64url_digit[in[3]] & base64url_digit[in[4]] & base64url_digit[in[5]] &
+				  base64url_digit[in[6]] & base64url_digit[in[7]];
+
+		if (!(digits & BASE64_DIGIT))
+			break;
+	}
+	while (size < text.size && base64url_digit[*in]) {
+		size++;
+		in++;
+	}
+	return size;
+}
+
 /* The last one to three characters: a whole number of bytes, and no bit beyond them (RFC 4648 3.5). */
 static bool decode_tail(uint8_t *out, const uint8_t *in, size_t size, const uint8_t digit[256])
 {
@@ -41,7 +61,7 @@ static bool decode_tail(uint8_t *out, const uint8_t *in, size_t size, const uint
 	for (size_t i = 0; i < size; i++) {
 		if (!digit[in[i]])
 			return false;
-		v |= (digit[in[i]] - 1U) << (18 - 6 * i);
+		v |= (digit[in[i]] & 63U) << (18 - 6 * i);
 	}
 	if (size >= 2)
 		out[0] = (uint8_t)(v >> 16);
@@ -61,9 +81,10 @@ static long decode(uint8_t *out, size_t room, struct span text, const uint8_t di
 	for (size_t left = text.size / 4; left > 0; left--, in += 4, out += 3) {
 		uint32_t a = digit[in[0]], b = digit[in[1]], c = digit[in[2]], d = digit[in[3]], v;
 
-		if (!a || !b || !c || !d)
+		if (!(a & b & c & d & BASE64_DIGIT))
 			return -1;
-		v = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+		/* what marks each as a digit falls on another's bits, and is known */
+		v = (a << 18 ^ b << 12 ^ c << 6 ^ d) ^ (BASE64_DIGIT << 12 ^ BASE64_DIGIT << 6 ^ BASE64_DIGIT);
 		out[0] = (uint8_t)(v >> 16);
 		out[1] = (uint8_t)(v >> 8);
 		out[2] = (uint8_t)v;

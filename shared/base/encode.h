@@ -9,8 +9,11 @@
 /* Writes 2 * size hex digits, lower case, and a terminator. */
 void hex_encode(char *out, const void *data, size_t size);
 
-/* Value + 1 of each character of base64url; 0 for every other byte. */
+/* Value and BASE64_DIGIT of each character of base64url; 0 for every other byte. */
+#define BASE64_DIGIT 0x80U
 extern const uint8_t base64url_digit[256];
+/* How many of the first bytes are such characters. */
+size_t base64url_run(struct span text);
 
 /* Decodes unpadded base64url into out. Strict: only its alphabet, length not 1 mod 4, unused low
  * bits zero (one spelling per value). Returns the size, or -1. room must be >= 3 * size / 4. */

@@ -18,10 +18,10 @@ static bool part_canonical(const unsigned char *part, size_t size)
 {
 	static const uint8_t unused[] = { 0, 0, 0x0f, 0x03 };
 
-	return size > 0 && size % 4 != 1 && ((base64url_digit[part[size - 1]] - 1U) & unused[size % 4]) == 0;
+	return size > 0 && size % 4 != 1 && (base64url_digit[part[size - 1]] & unused[size % 4]) == 0;
 }
 
-/* The loop over its bytes stops at the first that is no digit: a third dot or any stray byte ends the check there. */
+/* A run ends at the first byte that is no digit: a third dot or any stray byte ends the check there. */
 static enum reason check_syntax(struct token *t, const struct token_context *c)
 {
 	struct span *const parts[] = { &t->header, &t->payload, &t->signature };
@@ -33,8 +33,7 @@ static enum reason check_syntax(struct token *t, const struct token_context *c)
 	for (size_t part = 0; part < ARRAY_LEN(parts); part++) {
 		const unsigned char *start = p;
 
-		while (p < end && base64url_digit[*p])
-			p++;
+		p += base64url_run(span_of(p, (size_t)(end - p)));
 		if (!part_canonical(start, (size_t)(p - start)))
 			return REASON_TOKEN_MALFORMED;
 		*parts[part] = span_of(start, (size_t)(p - start));
@@ -268,9 +267,12 @@ static enum reason check_issuer(struct token *t, const struct token_context *c)
 /* RFC 7519 4.1.3: one string or an array of them. */
 static enum reason check_audience(struct token *t, const struct token_context *c)
 {
-	const json_t *aud = json_object_get(t->claims, "aud");
+	const json_t *aud;
 
-	if (!c->site->audience[0] || string_is(aud, c->site->audience))
+	if (!c->site->audience[0])
+		return REASON_NONE;
+	aud = json_object_get(t->claims, "aud");
+	if (string_is(aud, c->site->audience))
 		return REASON_NONE;
 	for (size_t i = 0; i < json_array_size(aud); i++) {
 		if (string_is(json_array_get(aud, i), c->site->audience))

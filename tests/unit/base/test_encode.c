@@ -41,6 +41,26 @@ static void a_second_spelling_of_base64url_is_refused(void **state)
 	assert_int_equal(base64url_decode((uint8_t[4]){ 0 }, 4, span_of("Zm\0v", 4)), -1);
 }
 
+/* Every byte in every place of a text of several groups. */
+static void base64url_holds_no_other_byte(void **state)
+{
+	char text[21];
+	uint8_t out[16];
+
+	(void)state;
+	for (size_t at = 0; at < sizeof(text) - 1; at++) {
+		for (int byte = 0; byte < 256; byte++) {
+			bool digit = byte && strchr("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_", byte);
+
+			memset(text, 'A', sizeof(text));
+			text[at] = (char)byte;
+			assert_int_equal(base64url_run(span_of(text, sizeof(text) - 1)), digit ? sizeof(text) - 1 : at);
+			assert_int_equal(base64url_decode(out, sizeof(out), span_of(text, sizeof(text) - 1)), digit ? 15 : -1);
+		}
+	}
+	assert_int_equal(base64url_run(span_of(NULL, 0)), 0);
+}
+
 static void base64url_stays_within_its_room(void **state)
 {
 	uint8_t out[3];
@@ -209,6 +229,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(base64url_decodes_the_known_answers),
 		cmocka_unit_test(a_second_spelling_of_base64url_is_refused),
+		cmocka_unit_test(base64url_holds_no_other_byte),
 		cmocka_unit_test(base64url_stays_within_its_room),
 		cmocka_unit_test(every_length_survives_base64url),
 		cmocka_unit_test(base64_gives_the_known_answers),
