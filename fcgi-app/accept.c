@@ -146,8 +146,7 @@ static void handle(struct worker *w, uint64_t key, uint32_t events)
 			accept_in_turn(s);
 		if (atomic_load(&s->queue.count) > 1) /* more than this thread can do at once: wake the next */
 			queue_wake(&s->queue);
-	} else if ((p = peer_event(s, key)) != NULL) {
-		p->hung_up |= (events & (EPOLLRDHUP | EPOLLHUP)) != 0;
+	} else if ((p = peer_event(s, key, events)) != NULL) {
 		peer_serve(w, p);
 	}
 }

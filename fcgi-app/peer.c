@@ -63,7 +63,8 @@ struct peer *peer_take(struct server *s, int fd)
 		return NULL;
 	p->phase = PEER_READING;
 	p->fd = fd;
-	p->registered = p->wants_out = p->keep = p->hung_up = false;
+	p->registered = p->wants_out = p->keep = false;
+	atomic_store(&p->hung_up, false);
 	p->frame = (struct frame){ 0 };
 	p->spool = (struct spool){ .fd = -1 };
 	peer_deadline(p, READ_MS, HOLD_SILENT);
@@ -72,11 +73,14 @@ struct peer *peer_take(struct server *s, int fd)
 	return p;
 }
 
-struct peer *peer_event(struct server *s, uint64_t key)
+struct peer *peer_event(struct server *s, uint64_t key, uint32_t events)
 {
 	struct peer *p = &s->peers.slot[key & UINT32_MAX];
 	uint64_t generation = key >> 32, word = atomic_load(&p->word);
 
+	/* Said before the owner hears of the event; said of the slot's next peer, it costs that one a look. */
+	if (generation_of(word) == generation && (events & (EPOLLRDHUP | EPOLLHUP)))
+		atomic_store(&p->hung_up, true);
 	while (generation_of(word) == generation) {
 		if (state_of(word) == PEER_WAITING) {
 			if (atomic_compare_exchange_weak(&p->word, &word, word_of(generation, PEER_BUSY)))

@@ -122,7 +122,7 @@ static enum next sent(struct worker *w, struct peer *p)
 		return NEXT_CLOSE;
 	p->phase = PEER_READING;
 	peer_deadline(p, IDLE_MS, HOLD_IDLE);
-	return p->hung_up ? NEXT_AGAIN : NEXT_WAIT;
+	return atomic_load(&p->hung_up) ? NEXT_AGAIN : NEXT_WAIT;
 }
 
 static enum next send_on(struct worker *w, struct peer *p)

@@ -61,11 +61,11 @@ struct peer {
 	_Atomic uint64_t word;         /* generation << 8 | enum peer_state */
 	_Atomic uint64_t deadline_ms;  /* when a waiting peer is closed */
 	_Atomic int hold;              /* enum peer_hold */
+	atomic_bool hung_up;           /* an event has said that it sends no more: no other will */
 	enum peer_phase phase;         /* from here on: its owner's alone */
 	int fd;
 	bool registered, wants_out;    /* as the epoll set has it */
 	bool keep;                     /* after the answer that is being sent */
-	bool hung_up;                  /* an event has said that nothing more comes: no other will */
 	size_t left;                   /* leaving: bytes that may yet come */
 	struct frame frame;
 	unsigned char *input;          /* of an incomplete request; NULL: none */
@@ -80,7 +80,7 @@ struct peers { struct peer *slot; unsigned count; pthread_mutex_t lock; struct p
 enum rc peers_init(struct peers *ps, unsigned count) MUST_CHECK;
 void    peers_done(struct peers *ps);
 struct peer *peer_take(struct server *s, int fd);              /* busy, owned by the caller; NULL: no slot */
-struct peer *peer_event(struct server *s, uint64_t key);       /* owned by the caller now; NULL: somebody else's */
+struct peer *peer_event(struct server *s, uint64_t key, uint32_t events);      /* owned by the caller now; NULL: somebody else's */
 /* The owner lets go and waits for the next event; unless something came meanwhile (MORE), or it cannot be waited
  * for (LOST). */
 enum peer_wait { PEER_LET_GO, PEER_MORE, PEER_LOST };

@@ -129,6 +129,22 @@ def test_a_kept_connection_that_ends_with_its_request_is_closed(module_data, acm
         assert c.at_end()
 
 
+def test_a_kept_connection_that_ends_while_an_answer_waits_for_its_commit_is_closed(data):
+    """The next request and the end come before the answer to the first has left."""
+    site = data.add_site("acme", actions=ACTIONS)
+    body = b"{}"
+    with Worker(data, threads=1) as w, HeldLedger(data) as held, w.connect() as c:
+        c.send(whole(environ("POST", ORDERS, body=body, token=site.token()), body, keep=True))
+        wait_until(lambda: queued(w) == 1, "the request to wait for its commit")
+        c.send(whole(environ(path=IDENTITY), keep=True))
+        c.half_close()
+        assert ask(w).status == 200               # the one thread has seen both events
+        held.release()
+        assert c.read_reply().answer.status == 200 and c.read_reply().answer.status == 200
+        c.socket.settimeout(5)
+        assert c.at_end()
+
+
 def test_a_request_in_single_bytes_is_answered_as_any_other(shared, acme):
     body = b'{"parameters": {}}'
     with shared.connect() as c:
