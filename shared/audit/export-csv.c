@@ -131,6 +131,7 @@ void export_csv_head(struct buf *out, bool joined)
 enum rc export_csv_row(struct buf *out, const struct audit_row *from)
 {
 	struct export_row r;
+	size_t row = out->size;
 	enum rc rc = export_row_read(&r, from);
 
 	if (rc != RC_OK)
@@ -148,6 +149,7 @@ enum rc export_csv_row(struct buf *out, const struct audit_row *from)
 		buf_add_char(out, ',');
 		add_text(out, span_str(from->who ? from->who->name : ""));
 	}
+	export_escape_delete(out, row);
 out:
 	export_row_done(&r);
 	return rc;

@@ -268,12 +268,14 @@ enum rc export_ecs_row(struct buf *out, const struct audit_row *from)
 {
 	struct json j = { out, true };
 	struct export_row r;
+	size_t row = out->size;
 	enum rc rc = export_row_read(&r, from);
 
 	if (rc == RC_OK) {
 		buf_add_char(out, '{');
 		put_document(&j, &r);
 		buf_add_char(out, '}');
+		export_escape_delete(out, row);
 	}
 	export_row_done(&r);
 	return rc;

@@ -62,6 +62,10 @@ const char *export_text(const struct export_row *r, enum member m);             
 bool        export_number(const struct export_row *r, enum member m, uint64_t *ret);
 const char *export_time(uint64_t us, char out[EXPORT_TIME_MAX]);
 
+/* JSON lets DEL stand in a string as it is; in what was added from `from` on it becomes an escape, as any other control
+ * character is. */
+void export_escape_delete(struct buf *out, size_t from);
+
 /* The rows of the forms, export-*.c. */
 void    export_csv_head(struct buf *out, bool joined);
 enum rc export_csv_row(struct buf *out, const struct audit_row *r) MUST_CHECK;

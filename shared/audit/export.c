@@ -123,6 +123,27 @@ void export_row_done(struct export_row *r)
 	buf_done(&r->other);
 }
 
+void export_escape_delete(struct buf *out, size_t from)
+{
+	struct buf row = BUF_INIT;
+	const char *at, *end, *found;
+
+	if (out->failed || out->size == from || !memchr(out->data + from, '\x7f', out->size - from))
+		return;
+	buf_add(&row, out->data + from, out->size - from);
+	out->failed |= row.failed;
+	out->size = from;
+	at = row.data;
+	end = at + row.size;
+	for (; !row.failed && (found = memchr(at, '\x7f', (size_t)(end - at))); at = found + 1) {
+		buf_add(out, at, (size_t)(found - at));
+		buf_add_str(out, "\\u007F");
+	}
+	if (!row.failed)
+		buf_add(out, at, (size_t)(end - at));
+	buf_done(&row);
+}
+
 /* ---- jsonl: the stored bytes ---- */
 
 /* The identity joins as a last member, so that taking it out again gives back what was hashed. */
