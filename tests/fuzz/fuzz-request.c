@@ -237,8 +237,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_headers(g, a);
 	check_body(r, a);
 	check_identity(r, a, who);
-	gate_require_private(buf_span(&a->body), who);
-	gate_require_private(buf_span(&a->headers), who);
+	gate_require_private(buf_span(&a->body), span_of(data, size), who);
+	gate_require_private(buf_span(&a->headers), span_of(data, size), who);
 	check_log(g, r, a, before);
 	exchange_clear(g->exchange);
 	input_done(&in);

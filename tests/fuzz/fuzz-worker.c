@@ -144,8 +144,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	close(fd);
 	check_answers(buf_span(&got), asked);
 	for (size_t i = 0; i < ARRAY_LEN(visitors); i++)
-		if (!gate_holds(sent, visitors[i]))
-			REQUIRE(!got.size || !memmem(got.data, got.size, gate_canary(visitors[i]), strlen(gate_canary(visitors[i]))));
+		REQUIRE(!gate_shows(buf_span(&got), visitors[i]) || gate_holds(sent, visitors[i]) || gate_shows(sent, visitors[i]));
 	buf_done(&got);
 	return 0;
 }

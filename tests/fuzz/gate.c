@@ -6,6 +6,7 @@
 #include "tests/lib/tmpstore.h"
 #include "tests/lib/tokenring.h"
 
+#include <errno.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <time.h>
@@ -97,16 +98,19 @@ enum visitor gate_signed(struct span value)
 	return who;
 }
 
+#define SIGNATURE_PIECE 10
+
 bool gate_holds(struct span bytes, enum visitor who)
 {
 	for (size_t n = 0; n < ARRAY_LEN(tokens); n++) {
 		struct buf token = BUF_INIT;
-		bool there;
+		bool there = false;
 
 		if (tokens[n].who != who)
 			continue;
 		token_of(n, &token);
-		there = bytes.size && memmem(bytes.data, bytes.size, token.data, token.size);
+		for (size_t at = token.size - 43; at + SIGNATURE_PIECE <= token.size && bytes.size; at++)
+			there |= memmem(bytes.data, bytes.size, token.data + at, SIGNATURE_PIECE) != NULL;
 		buf_done(&token);
 		if (there)
 			return true;
@@ -114,21 +118,23 @@ bool gate_holds(struct span bytes, enum visitor who)
 	return false;
 }
 
-const char *gate_canary(enum visitor who)
+static bool shows(struct span bytes, const char *text)
 {
-	return who == VISITOR_ALEX ? CANARY_ALEX : CANARY_JORDAN;
+	return bytes.size && memmem(bytes.data, bytes.size, text, strlen(text)) != NULL;
 }
 
-void gate_require_private(struct span answer, enum visitor who)
+bool gate_shows(struct span bytes, enum visitor who)
+{
+	return shows(bytes, who == VISITOR_ALEX ? CANARY_ALEX : CANARY_JORDAN);
+}
+
+void gate_require_private(struct span answer, struct span sent, enum visitor who)
 {
 	static const enum visitor visitors[] = { VISITOR_ALEX, VISITOR_JORDAN };
 
-	if (answer.size == 0)
-		return;
 	for (size_t i = 0; i < ARRAY_LEN(visitors); i++)
-		REQUIRE(who == visitors[i] ||
-			!memmem(answer.data, answer.size, gate_canary(visitors[i]), strlen(gate_canary(visitors[i]))));
-	REQUIRE(!memmem(answer.data, answer.size, test_secret(1), strlen(test_secret(1))));
+		REQUIRE(who == visitors[i] || !gate_shows(answer, visitors[i]) || gate_shows(sent, visitors[i]));
+	REQUIRE(!shows(answer, test_secret(1)) || shows(sent, test_secret(1)));
 }
 
 /* ---- the data ---- */
@@ -211,7 +217,8 @@ const struct answer *gate_run(struct gate *g)
 	clock_gettime(CLOCK_REALTIME, &until);
 	until.tv_sec += 8;
 	while (path_run(g->exchange, g->thread) == PATH_WAITING)
-		REQUIRE(sem_timedwait(&woken, &until) == 0);
+		while (sem_timedwait(&woken, &until) != 0)
+			REQUIRE(errno == EINTR);           /* libFuzzer's alarm */
 	return exchange_answer(g->exchange);
 }
 

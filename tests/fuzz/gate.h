@@ -22,15 +22,15 @@ const struct answer *gate_run(struct gate *g);
 struct gate *gate_make(void);
 
 enum visitor { VISITOR_NONE, VISITOR_ALEX, VISITOR_JORDAN };
-/* Words that stand in the documents of one visitor only. */
-const char *gate_canary(enum visitor who);
+/* Do the words stand there that are in the documents of this visitor only? */
+bool gate_shows(struct span bytes, enum visitor who);
 /* text with {{alex}}, {{jordan}}, {{expired}}, {{private}} (a reserved domain) and {{forged}} replaced by such tokens. */
 void gate_fill(struct buf *out, struct span text);
 /* Whose is the token that this Authorization value ends with, if its signature is the site's? NONE also where it has expired. */
 enum visitor gate_signed(struct span value);
-/* Does any piece of these bytes hold a visitor's good token? */
+/* Do these bytes hold a piece of a visitor's good token's signature? However they are cut into records. */
 bool gate_holds(struct span bytes, enum visitor who);
-/* Requires that an answer gives nobody what is somebody else's, nor any secret. */
-void gate_require_private(struct span answer, enum visitor who);
+/* Requires that an answer gives nobody what is somebody else's, nor any secret; unless they sent it themselves. */
+void gate_require_private(struct span answer, struct span sent, enum visitor who);
 
 #endif
