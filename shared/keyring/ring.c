@@ -41,10 +41,12 @@ bool kid_valid(struct span kid)
 
 size_t ring_find(const struct keyring *r, struct span kid)
 {
-	for (size_t i = 0; i < r->count; i++)
+	size_t found = RING_MAX;
+
+	for (size_t i = 0; i < r->count; i++)           /* to the end: its place is not to be told by the time */
 		if (span_is(kid, r->keys[i].kid))
-			return i;
-	return RING_MAX;
+			found = i;
+	return found;
 }
 
 size_t site_kid(char out[SITE_KID_MAX], const char *site, const char *kid)

@@ -66,7 +66,9 @@ enum reason keyring_verify(const struct keyring *r, struct span kid, bool kid_is
                            struct span signed_bytes, const uint8_t signature[SHA256_SIZE], const struct key **ret_key)
 {
 	size_t named = ring_find(r, kid);
-	bool candidate[RING_MAX] = { false };
+	bool candidate[RING_MAX] = { false }, other[RING_MAX] = { false };
+	const struct key *nobody;
+	enum reason reason;
 	bool any = false;
 
 	for (size_t i = 0; i < r->count; i++) {
@@ -77,7 +79,12 @@ enum reason keyring_verify(const struct keyring *r, struct span kid, bool kid_is
 		return REASON_RING_EMPTY;
 	if (named == RING_MAX ? kid_is_tombstone : !candidate[named])
 		return REASON_KEY_RETIRED;
-	for (size_t i = 0; named != RING_MAX && i < r->count; i++)
-		candidate[i] = i == named;
-	return try_keys(r, candidate, signed_bytes, signature, ret_key);
+	for (size_t i = 0; i < r->count; i++) {
+		other[i] = candidate[i] && named != RING_MAX && i != named;
+		candidate[i] &= !other[i];
+	}
+	reason = try_keys(r, candidate, signed_bytes, signature, ret_key);
+	if (reason != REASON_NONE)      /* for nothing: a refusal takes as long whether kid names a key of the ring or not */
+		(void)try_keys(r, other, signed_bytes, signature, &nobody);
+	return reason;
 }

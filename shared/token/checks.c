@@ -130,14 +130,22 @@ static enum reason check_ring(struct token *t, const struct token_context *c)
 
 static const struct key *find_key(const struct keyring *r, struct span kid)
 {
+	const struct key *found = NULL;
+
 	for (size_t i = 0; i < r->count; i++) {
 		if (span_is(kid, r->keys[i].kid))
-			return &r->keys[i];
+			found = &r->keys[i];
 	}
-	return NULL;
+	return found;
 }
 
-/* Only a kid of our own form becomes part of a look-up; any other is no key of ours and is never used at all. */
+static bool is_tombstone(const struct token *t, const struct token_context *c)
+{
+	return c->vault && keyring_tombstone(c->vault, span_str(c->site->id), t->kid, NULL);
+}
+
+/* Only a kid of our own form becomes part of a look-up; any other is no key of ours and is never used at all. The tombstones
+ * are asked even where the ring has the key, so that the time does not tell, unless the usual header names it. */
 static enum reason check_key(struct token *t, const struct token_context *c)
 {
 	const struct key *k;
@@ -146,10 +154,9 @@ static enum reason check_key(struct token *t, const struct token_context *c)
 	if (!kid_valid(t->kid))
 		return REASON_NONE;
 	k = find_key(c->ring, t->kid);
+	retired = !(k && t->header_seen) && is_tombstone(t, c);
 	if (k)
 		retired = key_state_at(k, now_s(c)) == KEY_RETIRED;
-	else
-		retired = c->vault && keyring_tombstone(c->vault, span_str(c->site->id), t->kid, NULL);
 	if (!retired)
 		return REASON_NONE;
 	memcpy(t->kid_tombstone, t->kid.data, t->kid.size);
@@ -159,18 +166,28 @@ static enum reason check_key(struct token *t, const struct token_context *c)
 
 _Static_assert(sizeof(((struct token *)0)->kid_tombstone) == KID_MAX, "holds any kid_valid() text");
 
-static enum reason check_signature(struct token *t, const struct token_context *c)
+static struct span signed_bytes(const struct token *t)
 {
 	const char *text = t->text.data;
+
+	return span_of(text, (size_t)((const char *)t->signature.data - text) - 1);
+}
+
+static enum reason try_signature(const struct token *t, const struct token_context *c, struct span kid, const struct key **ret)
+{
 	uint8_t signature[SHA256_SIZE];
-	const struct key *key = NULL;
-	struct span signed_bytes = span_of(text, (size_t)((const char *)t->signature.data - text) - 1);
-	enum reason reason;
 
 	if (t->signature.size != SIGNATURE_TEXT ||
 	    base64url_decode(signature, sizeof(signature), t->signature) != (long)sizeof(signature))
 		return REASON_SIGNATURE_MISMATCH;
-	reason = keyring_verify(c->ring, t->kid, false, now_s(c), signed_bytes, signature, &key);
+	return keyring_verify(c->ring, kid, false, now_s(c), signed_bytes(t), signature, ret);
+}
+
+static enum reason check_signature(struct token *t, const struct token_context *c)
+{
+	const struct key *key = NULL;
+	enum reason reason = try_signature(t, c, t->kid, &key);
+
 	if (reason != REASON_NONE)
 		return reason;
 	if (!key)
@@ -179,6 +196,18 @@ static enum reason check_signature(struct token *t, const struct token_context *
 	if (!t->header_seen)
 		memo_keep(c->memo, t->header, t->header_json);
 	return REASON_NONE;
+}
+
+void refuse_evenly(const struct token *t, const struct token_context *c, enum reason reason)
+{
+	const struct key *key;
+
+	if (t->header_seen)
+		json_decref(part_parse(t->header));
+	if (t->header_seen && find_key(c->ring, t->kid))
+		(void)is_tombstone(t, c);
+	if (reason == REASON_KEY_RETIRED)
+		(void)try_signature(t, c, span_of(NULL, 0), &key);
 }
 
 /* ---- behind the signature: the claims ---- */

@@ -23,6 +23,11 @@ void    memo_keep(struct token_memo *m, struct span header, json_t *json);
 /* One part of a token, which has passed the syntax check, as a JSON object, new. NONE, TOKEN_MALFORMED: it is none, OVERLOADED. */
 enum reason part_parse(struct span part, json_t **ret);
 
+/* A token refused at its key or its signature takes the time that it would take with any other kid: what was spared because
+ * its header was accepted before, or because its kid is a retired one's, is done for nothing. What is left to be told is how
+ * many keys verify. */
+void refuse_evenly(const struct token *t, const struct token_context *c, enum reason reason);
+
 /* An exact member: a JSON string of these bytes. */
 bool string_is(const json_t *value, const char *text);
 

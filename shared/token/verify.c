@@ -30,6 +30,8 @@ enum reason token_verify(struct token *t, const struct token_context *c)
 
 	for (size_t i = 0; i < token_check_count && reason == REASON_NONE; i++)
 		reason = token_checks[i].run(t, c);
+	if (reason == REASON_KEY_RETIRED || reason == REASON_SIGNATURE_MISMATCH)
+		refuse_evenly(t, c, reason);
 	if (reason != REASON_NONE)
 		token_fingerprint(t);
 	return reason;
