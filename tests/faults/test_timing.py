@@ -1,0 +1,26 @@
+"""The time to refuse, over the worker's own socket: it does not tell whether a document is there, which byte of a signature is
+wrong, which key almost made it, or whether a kid is known. What one verification costs by the cycle is tests/unit/token/test_timing.c's.
+
+What is told openly is not looked at: a conversation that is another's is answered conversation_conflict. Nor what is not ours to hide:
+an unknown site is no secret, and how long an upstream takes to say "not yours" is the upstream's."""
+import os
+
+import pytest
+
+from lib import refusals
+
+pytestmark = [pytest.mark.slow, pytest.mark.tree("plain"),
+              pytest.mark.skipif(not os.access(refusals.MEMORY, os.W_OK), reason=f"needs {refusals.MEMORY}")]
+SAMPLES = 30000
+
+
+@pytest.mark.limit(300)
+def test_the_time_to_refuse_tells_nothing():
+    wrong = []
+    for pair, verdict in refusals.measured(SAMPLES):
+        print(f"{pair.name}: {verdict}")
+        if pair.leaks and not verdict.found:
+            wrong.append(f"the control was not found, so the method is blind: {pair.name}: {verdict}")
+        if not pair.leaks and verdict.found and abs(verdict.difference) > pair.most:
+            wrong.append(f"{pair.name}: {verdict}")
+    assert not wrong, "\n".join(wrong)
