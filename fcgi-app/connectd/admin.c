@@ -143,7 +143,7 @@ static enum rc save_new(const struct ask *a, const struct connection *c)
 	if (rc == RC_OK)
 		connection_done(&there);
 	rc = rc == RC_NOT_FOUND ? connect_store_save(a->store, c) : RC_EXISTS;
-	connect_store_unlock(lock);
+	connect_store_unlock(a->store, a->name, lock);
 	return rc;
 }
 
@@ -180,7 +180,7 @@ static enum rc rotate_locked(const struct ask *a, const json_t *secret, struct c
 	if ((rc = connect_store_load(a->store, a->name, c)) == RC_OK &&
 	    (rc = connection_rotate(c, secret, (int64_t)clock_s(), why)) == RC_OK)
 		rc = connect_store_save(a->store, c);
-	connect_store_unlock(lock);
+	connect_store_unlock(a->store, a->name, lock);
 	credentials_try_now(a->name);
 	return rc;
 }
@@ -227,7 +227,7 @@ static void discard(const struct ask *a)
 		return;
 	if ((rc = connect_store_lock(a->store, a->name, &lock)) == RC_OK) {
 		rc = connect_store_remove(a->store, a->name);
-		connect_store_unlock(lock);
+		connect_store_unlock(a->store, a->name, lock);
 		credentials_try_now(a->name);
 	}
 	if (rc != RC_OK) {

@@ -165,7 +165,7 @@ static enum call_error drop_refused(struct connect_store *s, const char *name, s
 		if (connect_store_save(s, c) != RC_OK)
 			e = CALL_CREDENTIALS_FAILED;
 	}
-	connect_store_unlock(lock);
+	connect_store_unlock(s, name, lock);
 	secret_free(refused);
 	return e;
 }

@@ -118,7 +118,7 @@ int credentials_refresh_main(const char *data, const char *name)
 		log_line(LOG_LEVEL_ERROR, "connection %s: refresh: %s", name, why.text);
 	} else if (connect_store_lock(s, name, &lock) == RC_OK) {
 		e = refresh_locked(s, name);
-		connect_store_unlock(lock);
+		connect_store_unlock(s, name, lock);
 	}
 	connect_store_close(s);
 	upstream_end();

@@ -208,7 +208,6 @@ static enum rc sync_connections(const struct connect_store *s)
 	return rc;
 }
 
-/* Its lock's file goes with it: connect_store_lock() sees that. */
 enum rc connect_store_remove(const struct connect_store *s, const char *name)
 {
 	char path[PATH_MAX_HERE];
@@ -217,8 +216,6 @@ enum rc connect_store_remove(const struct connect_store *s, const char *name)
 		return RC_NOT_FOUND;
 	if (unlink(path) != 0)
 		return errno == ENOENT ? RC_NOT_FOUND : RC_IO;
-	if (path_of(s, name, ".lock", path))
-		unlink(path);
 	return sync_connections(s);
 }
 
@@ -286,7 +283,15 @@ enum rc connect_store_lock(const struct connect_store *s, const char *name, int 
 	return rc;
 }
 
-void connect_store_unlock(int fd)
+/* Where there is no connection, the lock's file goes too, whoever made it: one that was removed while others waited for it would
+ * leave theirs. They see it in lock_once(). */
+void connect_store_unlock(const struct connect_store *s, const char *name, int fd)
 {
+	char connection[PATH_MAX_HERE], lock[PATH_MAX_HERE];
+	struct stat there;
+
+	if (path_of(s, name, "", connection) && path_of(s, name, ".lock", lock) &&
+	    stat(connection, &there) != 0 && errno == ENOENT)
+		unlink(lock);
 	close(fd);
 }

@@ -25,6 +25,6 @@ enum rc connect_store_names(const struct connect_store *s, json_t **ret) MUST_CH
 
 /* Who changes a connection holds its lock: load again under it, change, save. Waits; across processes and threads. */
 enum rc connect_store_lock(const struct connect_store *s, const char *name, int *ret_fd) MUST_CHECK;
-void    connect_store_unlock(int fd);
+void    connect_store_unlock(const struct connect_store *s, const char *name, int fd);
 
 #endif

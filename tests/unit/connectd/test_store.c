@@ -165,9 +165,25 @@ static void a_lock_holds_until_it_is_given_back(void **state)
 	fd = open(path_of(p, "connections/one.lock"), O_RDWR | O_CLOEXEC);
 	assert_true(fd >= 0);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), -1);
-	connect_store_unlock(lock);
+	connect_store_unlock(p->store, "one", lock);
 	assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
 	close(fd);
+}
+
+/* Who waited for the lock of a connection that was removed meanwhile makes one anew, and takes it away again. */
+static void a_lock_of_nothing_leaves_nothing(void **state)
+{
+	struct place *p = *state;
+	int lock;
+
+	save(p, "one");
+	assert_int_equal(connect_store_lock(p->store, "one", &lock), RC_OK);
+	assert_int_equal(connect_store_remove(p->store, "one"), RC_OK);
+	connect_store_unlock(p->store, "one", lock);
+	assert_int_equal(connect_store_lock(p->store, "one", &lock), RC_OK);
+	assert_int_equal(access(path_of(p, "connections/one.lock"), F_OK), 0);
+	connect_store_unlock(p->store, "one", lock);
+	assert_int_equal(access(path_of(p, "connections/one.lock"), F_OK), -1);
 }
 
 #define STORE_TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -181,6 +197,7 @@ int main(void)
 		STORE_TEST(a_store_that_others_can_read_is_not_opened),
 		STORE_TEST(a_lost_key_is_not_made_anew_beside_what_it_sealed),
 		STORE_TEST(a_lock_holds_until_it_is_given_back),
+		STORE_TEST(a_lock_of_nothing_leaves_nothing),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
