@@ -10,10 +10,11 @@ import threading
 import time
 
 from lib.datadir import DataDir
+from lib.programs import wait_until
 from lib.worker import Worker
 from soak import admins, books, clients, shop
 from soak.ring import Ring
-from soak.samples import Sampler
+from soak.samples import Sampler, descriptors
 
 PROCESSES = 4
 REFUSED_MAX = 0.01                 # of all answers may be 503: a commit that waited for 2 s
@@ -71,6 +72,7 @@ class Run:
     def run(self):
         for place in (STEADY, STEADY_SHARED, *self.mortal):
             self.start_worker(place)
+        self.at_rest = {place: descriptors(self.workers[place].pid) for place in (STEADY, STEADY_SHARED)}
         until = time.time() + self.seconds
         sockets = [(STEADY, self.data.home / f"{STEADY}.sock"), ("mortal", self.data.home / "mortal.sock"),
                    ("shared", self.data.home / "shared.sock")]
@@ -112,6 +114,7 @@ class Run:
                 task.join(90)
         self.sampler.join(30)
         try:
+            self.check_rest()
             for worker in self.workers.values():
                 worker.stop()
             self.data.run("audit", "checkpoint")
@@ -128,6 +131,12 @@ class Run:
             if thread.failed:
                 raise thread.failed
             assert not thread.is_alive(), f"{thread.name} did not end"
+
+    def check_rest(self):
+        """Without clients the workers that lived all the time have the sockets they began with."""
+        for place, (_, sockets) in self.at_rest.items():
+            worker = self.workers[place]
+            wait_until(lambda pid=worker.pid, most=sockets: descriptors(pid)[1] <= most, f"{place} to have {sockets} sockets again", 20)
 
     # ---- the books ----
 

@@ -1,4 +1,5 @@
 """What must not grow, looked at again and again while the run goes on: memory, descriptors, LMDB's reader slots, the ledger's pages."""
+import contextlib
 import ctypes
 import os
 import re
@@ -51,7 +52,12 @@ def own_memory(pid):
 
 
 def descriptors(pid):
-    return len(os.listdir(f"/proc/{pid}/fd"))
+    """(all but sockets, sockets): these come and go with the clients."""
+    kinds = []
+    for name in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):
+            kinds.append(os.readlink(f"/proc/{pid}/fd/{name}").startswith("socket:"))
+    return kinds.count(False), kinds.count(True)
 
 
 def slope(points):
@@ -81,7 +87,8 @@ class Sampler(threading.Thread):
         row = {"s": round(time.monotonic() - self.began, 1)}
         slots = {"ledger": ledger.readers(), "vault": vault.readers()}
         for name, pid in self.steady.items():
-            row[f"{name} KiB"], row[f"{name} fds"] = own_memory(pid), descriptors(pid)
+            row[f"{name} KiB"] = own_memory(pid)
+            row[f"{name} fds"], row[f"{name} sockets"] = descriptors(pid)
             row[f"{name} slots"] = sum(s[pid] for s in slots.values())
         row["all slots"] = sum(sum(s.values()) for s in slots.values())
         file, row["ledger free"] = ledger.pages()
