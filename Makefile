@@ -4,21 +4,23 @@ ifeq ($(origin CC),default)
 CC      := gcc
 endif
 SAN     ?=
-CFLAGS  ?= $(if $(SAN),-O1,-O2) -g
+COVERAGE ?=
+CFLAGS  ?= $(if $(COVERAGE),-O0,$(if $(SAN),-O1,-O2)) -g
 WERROR  ?=
 comma   := ,
 
-# A sanitizer or another compiler builds in a tree of its own: make SAN=address,undefined check-unit
+# A sanitizer, another compiler or counting coverage builds in a tree of its own: make SAN=address,undefined check-unit
 clang    = $(if $(filter clang%,$(notdir $(CC))),-clang)
 tree     = build$(if $(1),-$(subst $(comma),-,$(1)))$(clang)
-B       := $(call tree,$(SAN))
+B       := $(if $(COVERAGE),build-coverage,$(call tree,$(SAN)))
 
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
             -Wwrite-strings -Wformat=2 -Wundef -Wimplicit-fallthrough $(if $(WERROR),-Werror)
-hardening := -fstack-protector-strong $(if $(SAN),,-D_FORTIFY_SOURCE=2) -fPIE
+hardening := -fstack-protector-strong $(if $(SAN)$(COVERAGE),,-D_FORTIFY_SOURCE=2) -fPIE
 all_c  := -std=c11 -D_GNU_SOURCE -Ishared -I. -I$(B) $(warnings) $(hardening) \
-          $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all) -pthread $(CFLAGS)
-all_ld := -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN)) -pthread $(LDFLAGS)
+          $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)$(if \
+          $(COVERAGE), --coverage -fprofile-update=atomic) -pthread $(CFLAGS)
+all_ld := -pie -Wl,-z,relro,-z,now $(if $(SAN),-fsanitize=$(SAN))$(if $(COVERAGE), --coverage) -pthread $(LDFLAGS)
 
 # Where `make install` puts it; DESTDIR goes before all of it. Debian's own packages have units elsewhere.
 PREFIX  ?= /usr/local
@@ -51,7 +53,7 @@ shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
 fuzz_src := $(wildcard tests/fuzz/fuzz-*.c)
 fuzzers  := $(patsubst %.c,$(B)/%,$(fuzz_src))
 
-.PHONY: all units shims benches bench fuzzers fuzz unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help soak FORCE
+.PHONY: all units shims benches bench fuzzers fuzz unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help soak analyze coverage mutation show-flags FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -167,12 +169,12 @@ check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and t
 	@$(MAKE) --no-print-directory check-trees
 	@scripts/run-tests $(checks)
 
-check-all:	## make check in both trees whole, the tests marked slow, ThreadSanitizer, clang's build, unit tests under valgrind
+check-all:	## make check in both trees whole, the tests marked slow, analyze, ThreadSanitizer, clang's build, unit tests under valgrind
 	@scripts/install-deps --all
 	@$(MAKE) --no-print-directory check-trees
 	+@$(build) WERROR=1 CC=clang SAN= all units
 	+@$(build) WERROR=1 SAN=thread all units shims
-	@scripts/run-tests POSTERN_SLOW=1 $(checks) $(threads) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
+	@scripts/run-tests POSTERN_SLOW=1 $(checks) scripts/analyze $(threads) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
 		POSTERN_UNDER='valgrind -q --error-exitcode=99' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
 
 # SOAK_RATE=N: so many requests a second; POSTERN_SEED=N: the same choices again.
@@ -203,6 +205,22 @@ cppcheck:
 		--suppressions-list=.cppcheck-suppressions --library=posix --library=.cppcheck.cfg --std=c11 \
 		-D_GNU_SOURCE -D__linux__ -Ishared -I. -I$(B) \
 		--cppcheck-build-dir=$(B)/cppcheck -j2 shared console fcgi-app
+
+analyze:	## gcc -fanalyzer and clang's scan-build over the product; what is excepted is in .analyze-exceptions
+	@scripts/install-deps --all
+	@$(MAKE) --no-print-directory $(B)/reserved-domains.inc
+	@scripts/analyze
+
+show-flags:
+	@echo '$(filter-out -Werror,$(all_c))'
+
+coverage:	## lines and branches the tests reach, per folder, also in build-coverage/: at least 90 % of the lines of shared/
+	@scripts/install-deps --all
+	@$(MAKE) --no-print-directory COVERAGE=1 all units shims
+	@scripts/coverage $(patsubst %,build-coverage/%,$(unit_src:.c=)) tests/cli tests/http tests/connect tests/console tests/faults
+
+mutation: all units	## seed the faults of tests/mutation one at a time: each must be caught (MUTATION=token: these)
+	@tests/mutation/run $(MUTATION)
 
 screens: $(patsubst %.c,$(B)/%,$(wildcard tests/unit/tui/test_screens*.c))	## write the console's screens anew: their golden files, and those in the README
 	@for t in $^; do POSTERN_WRITE_GOLDEN=1 $$t >$(B)/screens.log 2>&1 || { cat $(B)/screens.log; exit 1; }; done
