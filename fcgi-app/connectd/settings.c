@@ -391,9 +391,10 @@ static bool take_concurrency(struct connection *c, const json_t *value, struct w
 
 static bool take_test(struct connection *c, const json_t *value, struct why *why)
 {
+	(void)value;
 	if (!take_text(c->settings, "test", &c->test, why))
 		return false;
-	if (value && (strncmp(c->test, "GET /", 5) != 0 || !path_safe(span_str(c->test + 5)))) {
+	if (c->test && (strncmp(c->test, "GET /", 5) != 0 || !path_safe(span_str(c->test + 5)))) {
 		why_set(why, "test must be GET and a path, such as GET /me");
 		return false;
 	}
