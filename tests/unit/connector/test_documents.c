@@ -146,6 +146,7 @@ static void row_is_its_owners_alone(void **state)
 	answers(*state, GET, &nobody, "{\"id\":\"3\"}", "{\"data\":{\"state\":\"open\"},\"id\":\"3\"}");
 	refuses(*state, UPDATE, &alex, "{\"id\":\"2\",\"text\":\"x\"}", REASON_NOT_FOUND);
 	refuses(*state, DELETE, &alex, "{\"id\":\"3\"}", REASON_NOT_FOUND);
+	refuses(*state, GET, &alex, "{\"id\":\"2\",\"owner\":\"jordan@example.com\"}", REASON_NOT_FOUND);
 	answers(*state, LIST, &jordan, "{}",
 		"{\"items\":[{\"data\":{\"state\":\"done\"},\"id\":\"2\"}],\"next\":null}");
 	answers(*state, LIST, &nobody, "{}",
@@ -267,9 +268,13 @@ static void owner_other_than_the_pinned_email_is_refused(void **state)
 {
 	struct connector *personal = compile(GET, ACCESS_PERSONAL);
 	struct connector *public = compile(GET, ACCESS_PUBLIC);
+	struct identity reserved = { .decision = DECISION_ANONYMOUS, .email = "alex@x.test" };
+	struct identity unnamed = { .decision = DECISION_VERIFIED };
 	struct operation *op = NULL;
 
 	(void)state;
+	assert_int_equal(bind(personal, &reserved, "alex@x.test", "{\"id\":\"2\"}", NULL, &op), REASON_IDENTITY_INCOMPLETE);
+	assert_int_equal(bind(personal, &unnamed, "", "{\"id\":\"2\"}", NULL, &op), REASON_IDENTITY_INCOMPLETE);
 	assert_int_equal(bind(personal, &alex, "jordan@example.com", "{\"id\":\"2\"}", NULL, &op),
 			 REASON_IDENTITY_INCOMPLETE);
 	assert_int_equal(bind(personal, &alex, "", "{\"id\":\"2\"}", NULL, &op), REASON_IDENTITY_INCOMPLETE);

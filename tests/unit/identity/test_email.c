@@ -202,6 +202,7 @@ static void a_domain_alone_follows_the_same_rules(void **state)
 	assert_false(domain_normalise(span_str("*.local"), out));
 	assert_false(domain_normalise(span_str("@corp.local"), out));
 	assert_false(domain_normalise(span_of("a\0b", 3), out));
+	assert_false(domain_normalise(span_of("b\xc3\xbc.co\0.evil.com", 15), out));     /* mapped as text it would end there */
 	for (size_t size = 252; size <= 256; size++) {
 		char text[300];
 
