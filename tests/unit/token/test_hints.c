@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include "tests/lib/tmpstore.h"
 #include "tests/lib/tokenring.h"
 
 #include <stdio.h>
@@ -171,6 +172,140 @@ static void a_verified_token_without_exp_gets_a_hint(void **state)
 	tokenring_done(&r);
 }
 
+/* What is said of a token that verified as far as `verified`, when `why` is the reason. */
+static void assert_said(struct tokenring *r, struct span text, enum reason verified, enum reason why, const char *words)
+{
+	json_t *hints = json_array(), *hint;
+	bool found = false;
+	struct token t;
+	size_t i;
+
+	token_init(&t, text);
+	assert_int_equal(token_verify(&t, &r->context), verified);
+	token_hints(&t, &r->context, why, hints);
+	json_array_foreach(hints, i, hint)
+		found |= strstr(json_string_value(hint), words) != NULL;
+	if (!found)
+		fail_msg("no hint says \"%s\", but \"%s\"", words, json_string_value(json_array_get(hints, 0)));
+	token_done(&t);
+	json_decref(hints);
+}
+
+static void each_claim_s_mistake_is_named(void **state)
+{
+	static const struct { const char *payload; enum reason verified, why; const char *words; } cases[] = {
+		{ "{\"iat\":1763690000,\"exp\":1763689000}", REASON_TOKEN_EXPIRED, REASON_TOKEN_EXPIRED, "never valid" },
+		{ "{\"exp\":\"1763690060\"}", REASON_CLAIM_INVALID, REASON_CLAIM_INVALID, "exp is a string" },
+		{ "{\"exp\":-5.5}", REASON_CLAIM_INVALID, REASON_CLAIM_INVALID, "exp is negative" },
+		{ "{\"nbf\":[]}", REASON_CLAIM_INVALID, REASON_CLAIM_INVALID, "nbf is not a number" },
+		{ "{\"iat\":1763697200}", REASON_TOKEN_NOT_YET_VALID, REASON_TOKEN_NOT_YET_VALID, "2 hours ahead" },
+		{ "{\"nbf\":1763750000}", REASON_TOKEN_NOT_YET_VALID, REASON_TOKEN_NOT_YET_VALID, "ahead" },
+		{ "{\"iat\":1763692000}", REASON_TOKEN_NOT_YET_VALID, REASON_TOKEN_NOT_YET_VALID, "ahead" },
+		{ "{\"email\":7,\"mail\":\"a@b\"}", REASON_NONE, REASON_EMAIL_MISSING, "not a string" },
+		{ "{\"mail\":\"a@b\",\"n\":{\"deep\":{\"e\":\"a@b.co\"}}}", REASON_NONE, REASON_EMAIL_MISSING, "No claim looks" },
+		{ "{\"handle\":\"@b.co\"}", REASON_NONE, REASON_EMAIL_MISSING, "No claim looks" },
+		{ "{\"user\":{\"a\":{},\"mail\":\"a@b.co\"}}", REASON_NONE, REASON_EMAIL_MISSING, "user.mail looks" },
+		{ "{\"mails\":[\"a@b.co\"]}", REASON_NONE, REASON_EMAIL_MISSING, "mails looks" },
+		{ "{}", REASON_NONE, REASON_EMAIL_MISSING, "No claim looks" },
+		{ "{\"email\":\"a@b.co \"}", REASON_NONE, REASON_EMAIL_MALFORMED, "white space" },
+		{ "{\"email\":\"a@b.co\\n\"}", REASON_NONE, REASON_EMAIL_MALFORMED, "white space" },
+		{ "{\"email\":\"a@b.co;c@d.co\"}", REASON_NONE, REASON_EMAIL_MALFORMED, "list" },
+		{ "{\"email\":\"a@b.co,c@d.co\"}", REASON_NONE, REASON_EMAIL_MALFORMED, "list" },
+	};
+	struct tokenring r;
+
+	(void)state;
+	tokenring_init(&r);
+	assert_true(tokenring_add_key(&r, 0));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf text = BUF_INIT;
+
+		token_sign(&text, span_str(TEST_HEADER), span_str(cases[i].payload), span_str(test_secret(1)));
+		assert_said(&r, buf_span(&text), cases[i].verified, cases[i].why, cases[i].words);
+		buf_done(&text);
+	}
+	tokenring_done(&r);
+}
+
+static void a_signature_of_another_size_is_named(void **state)
+{
+	static const struct { const char *bytes; const char *words; } cases[] = {
+		{ "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdef", "before it was base64url-encoded" },
+		{ "0123456789abcdef0123456789ABCDEF0123456789abcdef0123456789abcdeg", "HS512 makes 64" },
+		{ "0123456789abcdef0123456789ABCDEF0123456789abcdef", "HS384 makes 48" },
+		{ "0123456789abcdef0123456789ABCDEF01234567", "has 40 bytes" },
+	};
+	struct tokenring r;
+
+	(void)state;
+	tokenring_init(&r);
+	assert_true(tokenring_add_key(&r, 0));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct buf text = BUF_INIT;
+
+		base64url_add(&text, span_str(TEST_HEADER));
+		buf_add_str(&text, ".e30.");
+		base64url_add(&text, span_str(cases[i].bytes));
+		assert_said(&r, buf_span(&text), REASON_SIGNATURE_MISMATCH, REASON_SIGNATURE_MISMATCH, cases[i].words);
+		buf_done(&text);
+	}
+	tokenring_done(&r);
+}
+
+static void secrets_of_every_size_are_bent(void **state)
+{
+	static const struct { const char *secret, *key, *words; } cases[] = {
+		{ "a secret of just thirty-four bytes", "YSBzZWNyZXQgb2YganVzdCB0aGlydHktZm91ciBieXRlcw==", "base64-encoded" },
+		{ "a secret of thirty-two bytes ...", "YSBzZWNyZXQgb2YgdGhpcnR5LXR3byBieXRlcyAuLi4=", "base64-encoded" },
+		{ "0123456789abcdef0123456789abcdef0", "none of the usual, none of the usual", "No key of this ring" },
+		{ "0123456789abcdef0123456789abcdeg", "none of the usual, none of the usual", "No key of this ring" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct tokenring r;
+		struct buf text = BUF_INIT;
+
+		tokenring_init(&r);
+		assert_true(tokenring_add_key(&r, 0));
+		replace_secret(&r, cases[i].secret);
+		token_sign(&text, span_str(TEST_HEADER), span_str("{}"), span_str(cases[i].key));
+		assert_said(&r, buf_span(&text), REASON_SIGNATURE_MISMATCH, REASON_SIGNATURE_MISMATCH, cases[i].words);
+		buf_done(&text);
+		tokenring_done(&r);
+	}
+}
+
+/* A key whose secret is gone: only its tombstone knows when. */
+static void a_retired_key_s_end_is_told(void **state)
+{
+	struct store *st = tmpstore_new();
+	enum reason reason = REASON_NONE;
+	struct buf text = BUF_INIT;
+	char header[96];
+	struct tokenring r;
+	struct txn *vault;
+	struct key k;
+
+	(void)state;
+	assert_non_null(st);
+	tokenring_init(&r);
+	assert_true(tokenring_add_key(&r, 0));
+	vault = txn_write(st, ENV_VAULT);
+	assert_int_equal(site_add(vault, &r.site), RC_OK);
+	assert_int_equal(keyring_create(st, vault, "demo", "", NULL, TEST_NOW - 60, &k, &reason), RC_OK);
+	assert_int_equal(keyring_retire(st, vault, "demo", k.kid, TEST_NOW - 30, &reason), RC_OK);
+	r.context.vault = vault;
+	snprintf(header, sizeof(header), "{\"alg\":\"HS256\",\"kid\":\"%s\"}", k.kid);
+	token_sign(&text, span_str(header), span_str("{}"), secret_span(k.secret));
+	assert_said(&r, buf_span(&text), REASON_KEY_RETIRED, REASON_KEY_RETIRED, "was retired at 2025-11-21T01:52:50");
+	key_done(&k);
+	txn_abort(vault);
+	buf_done(&text);
+	tokenring_done(&r);
+	tmpstore_free(st);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -179,6 +314,10 @@ int main(void)
 		cmocka_unit_test(every_key_of_the_ring_is_tried),
 		cmocka_unit_test(the_longest_secret_fits_every_attempt),
 		cmocka_unit_test(a_verified_token_without_exp_gets_a_hint),
+		cmocka_unit_test(each_claim_s_mistake_is_named),
+		cmocka_unit_test(a_signature_of_another_size_is_named),
+		cmocka_unit_test(secrets_of_every_size_are_bent),
+		cmocka_unit_test(a_retired_key_s_end_is_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
