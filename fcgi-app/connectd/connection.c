@@ -198,6 +198,24 @@ static bool put_state(json_t *object, const struct connection *c)
 	return ok;
 }
 
+/* Of the extra token parameters the names alone: what a token server wants beside the secret may be one too. */
+static bool put_auth(json_t *object, const struct connection *c)
+{
+	json_t *auth = json_copy(json_object_get(c->settings, "auth")), *names = json_array();
+	bool ok = auth && names;
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)(uintptr_t)c->auth.extra, name, value)
+		ok = ok && json_array_append_new(names, json_string(name)) == 0;
+	if (ok && c->auth.extra)
+		ok = json_object_set(auth, "extra", names) == 0;
+	ok = ok && json_object_set(object, "auth", auth) == 0;
+	json_decref(names);
+	json_decref(auth);
+	return ok;
+}
+
 json_t *connection_public(const struct connection *c)
 {
 	json_t *shown = json_copy(c->settings);
@@ -205,7 +223,7 @@ json_t *connection_public(const struct connection *c)
 	if (!shown)
 		return NULL;
 	json_object_del(shown, "ca_pem");
-	if (json_object_set_new(shown, "ca", json_boolean(c->ca_pem)) != 0 || !put_state(shown, c)) {
+	if (json_object_set_new(shown, "ca", json_boolean(c->ca_pem)) != 0 || !put_auth(shown, c) || !put_state(shown, c)) {
 		json_decref(shown);
 		return NULL;
 	}

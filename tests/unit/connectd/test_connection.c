@@ -12,7 +12,7 @@
 #define KEY "\"auth\":{\"type\":\"api_key\",\"in\":\"header\",\"name\":\"X-Key\"},\"secret\":{\"api_key\":\"canary-1\"}"
 #define URL "\"base_url\":\"https://Shop.Example:8443/v1\""
 #define OAUTH "\"auth\":{\"type\":\"oauth2_refresh\",\"token_url\":\"https://id.example/token?x=1\",\"client_id\":\"c\",\"auth_in\":\"body\"," \
-	"\"body\":\"json\",\"extra\":{\"audience\":\"a\"}},\"secret\":{\"client_secret\":\"canary-2\",\"refresh_token\":\"canary-3\"}"
+	"\"body\":\"json\",\"extra\":{\"audience\":\"canary-5\",\"tenant\":\"canary-6\"}},\"secret\":{\"client_secret\":\"canary-2\",\"refresh_token\":\"canary-3\"}"
 
 static enum rc parse(const char *text, struct connection *ret, struct why *why)
 {
@@ -51,6 +51,21 @@ static void what_was_not_said_has_its_default(void **state)
 	text = public_text(&c);
 	assert_non_null(strstr(text, "\"state\":\"ok\""));
 	assert_null(strstr(text, "canary"));
+	free(text);
+	connection_done(&c);
+}
+
+static void of_extra_token_parameters_the_names_are_shown(void **state)
+{
+	struct connection c;
+	char *text;
+
+	(void)state;
+	assert_int_equal(parse("{" URL "," OAUTH "}", &c, NULL), RC_OK);
+	text = public_text(&c);
+	assert_non_null(strstr(text, "\"extra\":[\"audience\",\"tenant\"]"));
+	assert_null(strstr(text, "canary"));
+	assert_true(json_is_object(c.auth.extra));
 	free(text);
 	connection_done(&c);
 }
@@ -155,6 +170,7 @@ static void what_is_sealed_comes_back_whole(void **state)
 	assert_true(span_is(secret_span(back.access_token), "canary-4"));
 	assert_true(back.reauth_needed && back.expires_at == 5000 && back.created_at == 1000);
 	assert_string_equal(back.last_error, "reauth_needed");
+	assert_string_equal(json_string_value(json_object_get(back.auth.extra, "tenant")), "canary-6");
 	secret_free(text);
 	connection_done(&back);
 	connection_done(&c);
@@ -188,6 +204,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_not_said_has_its_default),
+		cmocka_unit_test(of_extra_token_parameters_the_names_are_shown),
 		cmocka_unit_test(its_lists_say_what_it_serves),
 		cmocka_unit_test(mistakes_are_named),
 		cmocka_unit_test(networks_are_read),
