@@ -109,6 +109,54 @@ bool query_safe(struct span query)
 	return true;
 }
 
+bool query_next_name(struct span *rest, struct span *ret_name)
+{
+	const char *at = rest->data, *end = rest->size ? at + rest->size : at;
+	size_t size = 0, all;
+
+	if (at == end)
+		return false;
+	while (at + size < end && !strchr("&;=", at[size]))
+		size++;
+	for (all = size; at + all < end && !strchr("&;", at[all]);)
+		all++;
+	*ret_name = span_of(at, size);
+	*rest = at + all < end ? span_of(at + all + 1, rest->size - all - 1) : span_of(end, 0);
+	return true;
+}
+
+/* As servers read it: a percent sign and two digits are a byte, and blanks before a name are none of it. */
+static bool name_reads(struct span name, const char *as)
+{
+	const char *s = name.data;
+	size_t length = 0;
+
+	for (size_t i = 0; i < name.size; i++) {
+		char c = s[i] == '+' ? ' ' : s[i];
+
+		if (c == '%' && name.size - i > 2 && hex(s[i + 1]) >= 0 && hex(s[i + 2]) >= 0) {
+			c = (char)(hex(s[i + 1]) * 16 + hex(s[i + 2]));
+			i += 2;
+		}
+		if (c == ' ' && length == 0)
+			continue;
+		if (as[length] == '\0' || as[length] != c)
+			return false;
+		length++;
+	}
+	return as[length] == '\0';
+}
+
+bool query_names(struct span query, const char *name)
+{
+	struct span one;
+
+	while (query_next_name(&query, &one))
+		if (name_reads(one, name))
+			return true;
+	return false;
+}
+
 /* ---- rules ---- */
 
 /* Method and path of a rule; false: it has no blank followed by a slash. */

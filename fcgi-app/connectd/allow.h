@@ -20,4 +20,9 @@ bool allow_matches(struct span rule, struct span method, struct span path);
 bool path_safe(struct span path);
 bool query_safe(struct span query);    /* nothing in it ends the query or the request line */
 
+/* Takes the next name of a query or a form, as it came; false: there is none left. */
+bool query_next_name(struct span *rest, struct span *ret_name);
+/* Is there a parameter of this name, in whatever spelling? */
+bool query_names(struct span query, const char *name);
+
 #endif

@@ -17,6 +17,7 @@
 
 #define PREFIX "Nango-Proxy-"
 #define PREFIX_SIZE (sizeof(PREFIX) - 1)
+#define BODY_DEPTH 128
 
 struct exchange {                      /* one request, understood */
 	char name[CONNECTION_NAME_MAX + 1];
@@ -112,22 +113,34 @@ static bool names_credential(const struct connection *c, const struct request *r
  * decode them. */
 static bool queries_credential(const struct connection *c, struct span query)
 {
-	const char *at = query.data, *end = at + query.size;
+	struct span name;
 
-	if (c->auth.type != AUTH_API_KEY || !c->auth.in_query || query.size == 0)
+	if (c->auth.type != AUTH_API_KEY || !c->auth.in_query)
 		return false;
-	while (at < end) {
-		size_t size = 0;
-
-		while (at + size < end && !strchr("&;=", at[size]))
-			size++;
-		if (span_is(span_of(at, size), c->auth.name) || memchr(at, '%', size))
+	while (query_next_name(&query, &name))
+		if (span_is(name, c->auth.name) || memchr(name.data, '%', name.size))
 			return true;
-		while (at + size < end && !strchr("&;", at[size]))
-			size++;
-		at += size + 1;
-	}
 	return false;
+}
+
+/* Frameworks take another method from a POST's parameter "_method": then the list would have been asked about a method that is
+ * not the one that counts. */
+static bool overrides_method(const struct request *r)
+{
+	static const char override[] = "_method", json_type[] = "application/json";
+	struct span type;
+	json_t *body = NULL;
+	bool is_json, found;
+
+	if (!span_is(r->method, "POST"))
+		return false;
+	is_json = request_header_once(r, PREFIX "Content-Type", &type) && type.size >= strlen(json_type) &&
+		  ascii_equal_nocase(span_of(type.data, strlen(json_type)), json_type);
+	found = query_names(r->query, override) || (!is_json && query_names(r->body, override));
+	if (!found && json_strict(r->body, BODY_DEPTH, &body, NULL) == RC_OK)
+		found = json_object_get(body, override) != NULL;
+	json_decref(body);
+	return found;
 }
 
 /* ---- understanding ---- */
@@ -159,7 +172,7 @@ static bool take_target(struct exchange *x, const struct request *r)
 	x->call.path = span_of((const char *)r->path.data + prefix, r->path.size - prefix);
 	x->call.query = r->query;
 	x->call.method = method_of(r->method);
-	return x->call.method && path_safe(x->call.path) && query_safe(r->query);
+	return x->call.method && path_safe(x->call.path) && query_safe(r->query) && !overrides_method(r);
 }
 
 static bool take_names(struct exchange *x, const struct request *r)

@@ -155,6 +155,23 @@ def test_attack_the_credential_or_the_framing_overridden(connectd, name):
     refused(connectd, connectd.call("GET", "orders/1", **{f"Nango-Proxy-{name}": "100"}), "request_malformed")
 
 
+@pytest.mark.parametrize("query, kind, body", [
+    ("?_method=DELETE", None, None), ("?a=1&%5Fmethod=DELETE", "application/json", "{}"),
+    ("", "application/x-www-form-urlencoded", "room=a&_method=DELETE"), ("", None, "_method=DELETE"),
+    ("", "text/plain", '{"a":"&_method=DELETE&"}'), ("", "application/json", '{"room":"a","_method":"DELETE"}')])
+def test_attack_another_method_in_a_parameter(connectd, query, kind, body):
+    """POST is on the list, and Rails, Symfony and Laravel would make a DELETE of it."""
+    headers = {"Nango_Proxy_Content_Type": kind} if kind else {}
+    refused(connectd, connectd.call("POST", f"orders{query}", body=body, **headers), "request_malformed")
+
+
+def test_what_only_looks_like_another_method_goes_on(connectd):
+    kind = "application/json"
+    assert connectd.call("POST", "orders", body='{"a":"&_method=x","payment_method":{"_method":1}}', Nango_Proxy_Content_Type=kind).status == 200
+    assert connectd.call("POST", "orders?payment_method=card", body="the_method=1", Nango_Proxy_Content_Type="text/plain").status == 200
+    assert connectd.call("GET", "orders/1?_method=DELETE").status == 200
+
+
 @pytest.mark.parametrize("query", ["key=evil", "a=1&key=evil", "KEY=evil", "%6bey=evil", "key", "a=1;key=evil"])
 def test_attack_the_credential_in_the_query_overridden(connectd, query):
     """Refused, or the upstream reads the true key all the same: nothing that it may read as the key is theirs."""

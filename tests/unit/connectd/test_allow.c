@@ -86,6 +86,33 @@ static void a_query_ends_nothing(void **state)
 	assert_false(query_safe(span_str("a=1\r\nX: y")));
 }
 
+static void a_parameter_is_found_in_every_spelling(void **state)
+{
+	static const char *const there[] = {
+		"_method", "_method=DELETE", "a=1&_method=x", "a;_method", "&&_method=", "%5fmethod=x", "_%6Dethod", "+_method=x", "%20_method",
+		"a=_x&_metho%64=1",
+	};
+	static const char *const absent[] = {
+		"", "a=_method", "payment_method=x", "_methods=1", "_metho", "_method%00=1", "a=1&b=%26_method", "_Method=x", "%5", "=_method",
+		"_method[]=x",
+	};
+	struct span rest = span_str("a=1&&b;c=2="), name;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_LEN(there); i++)
+		if (!query_names(span_str(there[i]), "_method"))
+			fail_msg("not found in %s", there[i]);
+	for (size_t i = 0; i < ARRAY_LEN(absent); i++)
+		if (query_names(span_str(absent[i]), "_method"))
+			fail_msg("found in %s", absent[i]);
+	assert_false(query_names(span_of(NULL, 0), "_method"));
+	assert_true(query_next_name(&rest, &name) && span_is(name, "a"));
+	assert_true(query_next_name(&rest, &name) && span_is(name, ""));
+	assert_true(query_next_name(&rest, &name) && span_is(name, "b"));
+	assert_true(query_next_name(&rest, &name) && span_is(name, "c"));
+	assert_false(query_next_name(&rest, &name));
+}
+
 static void a_rule_that_no_path_can_match_is_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -112,6 +139,7 @@ int main(void)
 		cmocka_unit_test(paths_that_an_upstream_could_read_as_structure_are_unsafe),
 		cmocka_unit_test(data_in_a_segment_is_safe),
 		cmocka_unit_test(a_query_ends_nothing),
+		cmocka_unit_test(a_parameter_is_found_in_every_spelling),
 		cmocka_unit_test(a_rule_that_no_path_can_match_is_refused),
 	};
 
