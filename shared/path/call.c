@@ -30,17 +30,23 @@ void call_opened(struct exchange *x, struct txn *ledger)
 	open_call_put(ledger, &x->call.key, &x->record);
 }
 
-void call_closed(struct exchange *x, struct txn *ledger)
+struct closing call_closing(const struct exchange *x)
 {
-	const struct store *st = x->path->o.store;
+	return (struct closing){
+		.call = x->call.key, .idempotency = x->idempotency, .result = x->result,
+		.key = !x->has_key ? KEY_NONE : x->reason == REASON_NONE ? KEY_DONE : certainly_not_done(x->reason) ? KEY_FREE : KEY_STAYS,
+	};
+}
 
-	open_call_remove(ledger, &x->call.key);
-	if (!x->has_key)
-		return;
-	if (x->reason == REASON_NONE)
-		idempotency_finish(st, ledger, &x->idempotency, x->result);
-	else if (certainly_not_done(x->reason))
-		idempotency_free(ledger, &x->idempotency);
+bool call_close(const struct store *st, struct txn *ledger, const struct closing *c)
+{
+	if (!open_call_remove(ledger, &c->call))
+		return false;
+	if (c->key == KEY_DONE)
+		idempotency_finish(st, ledger, &c->idempotency, c->result);
+	else if (c->key == KEY_FREE)
+		idempotency_free(ledger, &c->idempotency);
+	return true;
 }
 
 /* ---- reauth_needed, as answers tell ---- */

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#define ROOM_AT_LEAST 512
+
 struct exchange *exchange_new(struct path *p, void (*wake)(void *arg), void *arg)
 {
 	struct exchange *x = calloc(1, sizeof(*x));
@@ -12,6 +14,11 @@ struct exchange *exchange_new(struct path *p, void (*wake)(void *arg), void *arg
 	x->path = p;
 	x->wake = wake;
 	x->wake_arg = arg;
+	/* Room for what is said where there is no memory. */
+	if (!buf_extend(&x->out.headers, ROOM_AT_LEAST) || !buf_extend(&x->out.body, ROOM_AT_LEAST)) {
+		exchange_free(x);
+		return NULL;
+	}
 	return x;
 }
 

@@ -95,6 +95,8 @@ struct path {
 	atomic_bool ledger_failing;            /* the last write failed: public reads wait until one succeeds again */
 	pthread_mutex_t threads_lock;
 	struct path_thread *threads;           /* all that live */
+	pthread_mutex_t late_lock;
+	struct queued_record *late;            /* records that wait for the ledger to be writable again */
 	unsigned space_warned;                 /* the last threshold that was reported */
 	uint64_t started_at, next_beat_ms, next_uses_ms, next_sweep_ms, vault_version;
 	atomic_uint indexing;                  /* index jobs that may still follow each other; 0: none is under way */
@@ -146,6 +148,18 @@ void idempotency_finish(const struct store *st, struct txn *ledger, const struct
 void idempotency_free(struct txn *ledger, const struct idempotency *k);
 /* Clears a few away whose day is over: with every commit. */
 void idempotency_sweep(struct txn *ledger, uint64_t now_s);
+
+/* ---- call.c: the end of a call, in the commit of its last record or in a later one ---- */
+
+enum key_fate { KEY_NONE, KEY_DONE, KEY_FREE, KEY_STAYS };
+struct closing {
+	struct call_key call;
+	enum key_fate key;                         /* of the Idempotency-Key, if there was one */
+	struct idempotency idempotency;
+	json_t *result;                            /* of KEY_DONE; borrowed */
+};
+/* false: another has closed it already, with a record; nothing is written then. */
+bool call_close(const struct store *st, struct txn *ledger, const struct closing *c);
 
 /* ---- one request ---- */
 
@@ -213,10 +227,11 @@ enum step_result step_action(struct exchange *x);
 enum step_result step_audit(struct exchange *x);
 enum step_result step_reply(struct exchange *x);
 
-/* call.c: the action step of an action that leaves; entered three times. The other two are parts of its commits. */
+/* call.c: the action step of an action that leaves; entered three times. The second is part of its first commit; the third says
+ * what its last one has to do. */
 enum step_result call_step(struct exchange *x);
 void call_opened(struct exchange *x, struct txn *ledger);
-void call_closed(struct exchange *x, struct txn *ledger);
+struct closing call_closing(const struct exchange *x);
 
 /* Submits the record as it is now due, and what belongs into its commit; and what came of it. */
 enum step_result audit_submit(struct exchange *x);
@@ -235,8 +250,11 @@ void exchange_release(struct exchange *x);
 
 /* Queues a record of its own; takes copies. With a subject, email and name are kept behind it (else NULL). false: no memory. */
 bool record_queue(struct path *p, const struct audit_record *r, const char *email, const char *name);
-/* The same for a call's last record: unless another has closed it by then. */
-void record_queue_closing(struct path *p, const struct audit_record *r, const struct call_key *k);
+/* The same for a call's last record, with what it comes to for the call: unless another has closed it by then. */
+void record_queue_closing(struct path *p, const struct audit_record *r, const struct closing *c);
+/* Once a second, and before a stop: those that could not be written are tried again. */
+void records_late(struct path *p);
+void records_late_free(struct path *p);
 /* ---- jobs.c: writer jobs that are nobody's request ---- */
 
 /* Queues run(arg); done (may be NULL) hears the outcome. */

@@ -42,6 +42,7 @@ enum rc path_new(const struct path_options *o, struct path **ret)
 	pthread_mutex_init(&p->catalogues.lock, NULL);
 	pthread_mutex_init(&p->threads_lock, NULL);
 	pthread_mutex_init(&p->connections.lock, NULL);
+	pthread_mutex_init(&p->late_lock, NULL);
 	p->started_at = clock_s();
 	if ((rc = copy_pinned_site(p)) == RC_OK &&
 	    (!(p->budget = budget_new(o->audit_budget)) || !(p->uses = use_counter_new())))
@@ -65,6 +66,8 @@ void path_free(struct path *p)
 	budget_free(p->budget);
 	use_counter_free(p->uses);
 	catalogues_done(&p->catalogues);
+	records_late_free(p);
+	pthread_mutex_destroy(&p->late_lock);
 	pthread_mutex_destroy(&p->connections.lock);
 	pthread_mutex_destroy(&p->threads_lock);
 	free(p);
@@ -172,6 +175,7 @@ void path_tick(struct path *p)
 	health_tick(p);
 	age_views(p);
 	write_folds(p, false);
+	records_late(p);
 	if (p->o.worker) {
 		job_index(p);
 		open_calls_tick(p);
@@ -193,6 +197,7 @@ void path_stop_calls(struct path *p)
 void path_flush(struct path *p)
 {
 	write_folds(p, true);
+	records_late(p);
 	if (use_counter_take(p->uses))
 		job_background(p->o.writer, use_counter_run, use_counter_done, p->uses);
 	/* The queue keeps its order: when this last one is over, so are the others. */

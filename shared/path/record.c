@@ -11,19 +11,20 @@ struct queued_record {
 	char email[EMAIL_MAX], name[NAME_MAX_BYTES];
 	unsigned tries;
 	bool closes;                   /* a call: nothing is written where that is closed already */
-	struct call_key call;
+	struct closing closing;
+	struct queued_record *next;    /* late */
 };
 
-/* A record that waited in vain for the lock queues again, for about a minute. There are few: once one was withdrawn no further
- * public read runs until a write succeeds (health.c). */
-#define TRIES_MAX 30
+/* A record that could not be written is tried again once a second, for a minute or (where each try waits for the lock) three.
+ * There are few: once one failed no further public read runs until a write succeeds (health.c). */
+#define TRIES_MAX 60
 
 static enum rc append(struct txn *ledger, void *arg)
 {
 	struct queued_record *q = arg;
 	enum rc rc = RC_OK;
 
-	if (q->closes && !open_call_remove(ledger, &q->call))
+	if (q->closes && !call_close(q->path->o.store, ledger, &q->closing))
 		return txn_rc(ledger);
 	if (q->record.subject[0] && q->email[0])
 		rc = audit_identity_keep(q->path->o.store, ledger, q->record.site, q->record.subject, q->email, q->name,
@@ -40,22 +41,75 @@ static void fold_again(struct queued_record *q)
 		record_queue(q->path, &evicted, NULL, NULL);
 }
 
+static void record_free(struct queued_record *q)
+{
+	if (!q)
+		return;
+	json_decref(q->ignored);
+	json_decref(q->closing.result);
+	free(q);
+}
+
+static void wait_for_better(struct queued_record *q)
+{
+	struct path *p = q->path;
+
+	pthread_mutex_lock(&p->late_lock);
+	q->next = p->late;
+	p->late = q;
+	pthread_mutex_unlock(&p->late_lock);
+}
+
+static struct queued_record *take_late(struct path *p)
+{
+	struct queued_record *list;
+
+	pthread_mutex_lock(&p->late_lock);
+	list = p->late;
+	p->late = NULL;
+	pthread_mutex_unlock(&p->late_lock);
+	return list;
+}
+
+void records_late(struct path *p)
+{
+	struct queued_record *q = take_late(p);
+
+	while (q) {
+		struct queued_record *next = q->next;      /* submitted, it may be gone at once */
+
+		writer_submit(p->o.writer, &q->job);
+		q = next;
+	}
+}
+
+void records_late_free(struct path *p)
+{
+	struct queued_record *q = take_late(p);
+
+	while (q) {
+		struct queued_record *next = q->next;
+
+		record_free(q);
+		q = next;
+	}
+}
+
 static void appended(void *arg, enum rc outcome)
 {
 	struct queued_record *q = arg;
 	struct metrics *m = &q->path->metrics;
 
 	health_note(q->path, outcome);
-	if (outcome == RC_WITHDRAWN && !q->record.count && ++q->tries < TRIES_MAX) {
-		writer_submit(q->path->o.writer, &q->job);
+	if (outcome != RC_OK && outcome != RC_STOPPING && !q->record.count && ++q->tries < TRIES_MAX) {
+		wait_for_better(q);
 		return;
 	}
 	if (outcome != RC_OK && outcome != RC_STOPPING && q->record.count)
 		fold_again(q);
 	else
 		atomic_fetch_add(outcome == RC_OK ? &m->records : &m->unrecorded, 1);
-	json_decref(q->ignored);
-	free(q);
+	record_free(q);
 }
 
 static void copy_text(char *out, size_t room, const char *text)
@@ -67,30 +121,30 @@ static void copy_text(char *out, size_t room, const char *text)
 	out[size] = '\0';
 }
 
-/* A copy of its own: the request ends on its thread while the record is written on another, and Jansson's counting of
+/* Copies of its own: the request ends on its thread while the record is written on another, and Jansson's counting of
  * references is not made for that (it reads the count plainly, and lets it go without an acquire). */
-static bool copy_ignored(struct queued_record *q, const json_t *ignored)
+static bool copy_values(struct queued_record *q, const json_t *ignored, const json_t *result)
 {
-	if (json_array_size(ignored) > 0)
-		q->ignored = json_deep_copy(ignored);
-	return q->ignored || json_array_size(ignored) == 0;
+	q->ignored = json_array_size(ignored) > 0 ? json_deep_copy(ignored) : NULL;
+	q->closing.result = result ? json_deep_copy(result) : NULL;
+	return (q->ignored || json_array_size(ignored) == 0) && (q->closing.result || !result);
 }
 
-static bool queue(struct path *p, const struct audit_record *r, const char *email, const char *name, const struct call_key *k)
+static bool queue(struct path *p, const struct audit_record *r, const char *email, const char *name, const struct closing *c)
 {
 	struct queued_record *q = calloc(1, sizeof(*q));
 
-	if (!q || !copy_ignored(q, r->ignored)) {
-		free(q);
+	if (q && c)
+		q->closing = *c;
+	if (!q || !copy_values(q, r->ignored, c ? c->result : NULL)) {
+		record_free(q);
 		atomic_fetch_add(&p->metrics.unrecorded, 1);
 		return false;
 	}
 	q->path = p;
 	q->record = *r;
 	q->record.ignored = q->ignored;
-	q->closes = k != NULL;
-	if (k)
-		q->call = *k;
+	q->closes = c != NULL;
 	copy_text(q->email, sizeof(q->email), email);
 	copy_text(q->name, sizeof(q->name), name);
 	q->job = (struct job){ .run = append, .done = appended, .arg = q };
@@ -103,7 +157,7 @@ bool record_queue(struct path *p, const struct audit_record *r, const char *emai
 	return queue(p, r, email, name, NULL);
 }
 
-void record_queue_closing(struct path *p, const struct audit_record *r, const struct call_key *k)
+void record_queue_closing(struct path *p, const struct audit_record *r, const struct closing *c)
 {
-	queue(p, r, NULL, NULL, k);
+	queue(p, r, NULL, NULL, c);
 }

@@ -129,6 +129,14 @@ static enum reason run_once(struct exchange *x, struct txn *ledger)
 	return reason;
 }
 
+/* Its time was over before its answer could be recorded, and a worker has recorded that: the log has one last word on a call, and
+ * the answer is that word. */
+static enum rc closed_by_another(struct exchange *x)
+{
+	x->committed_reason = REASON_OUTCOME_UNKNOWN;
+	return RC_OK;
+}
+
 /* The job. May run twice (store.h): it starts from x->reason, which it does not change, and makes its outputs anew. */
 static enum rc commit(struct txn *ledger, void *arg)
 {
@@ -140,7 +148,10 @@ static enum rc commit(struct txn *ledger, void *arg)
 
 	idempotency_sweep(ledger, now_s);
 	if (x->call.state == CALL_OVER) {
-		call_closed(x, ledger);
+		struct closing c = call_closing(x);
+
+		if (!call_close(x->path->o.store, ledger, &c) && txn_rc(ledger) == RC_OK)
+			return closed_by_another(x);
 		rc = txn_rc(ledger);
 	} else if (reason == REASON_NONE) {
 		json_decref(x->result);
@@ -191,8 +202,10 @@ static void settle(struct exchange *x)
 		return;
 	}
 	if (x->call.state == CALL_OVER) {
+		struct closing c = call_closing(x);
+
 		record_outcome(x, x->reason);
-		record_queue_closing(x->path, &x->record, &x->call.key);
+		record_queue_closing(x->path, &x->record, &c);
 	} else {
 		atomic_fetch_add(&x->path->metrics.unrecorded, 1);
 	}
