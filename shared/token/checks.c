@@ -201,9 +201,10 @@ static enum reason check_signature(struct token *t, const struct token_context *
 void refuse_evenly(const struct token *t, const struct token_context *c, enum reason reason)
 {
 	const struct key *key;
+	json_t *header = NULL;
 
-	if (t->header_seen)
-		json_decref(part_parse(t->header));
+	if (t->header_seen && part_parse(t->header, &header) == REASON_NONE)
+		json_decref(header);
 	if (t->header_seen && find_key(c->ring, t->kid))
 		(void)is_tombstone(t, c);
 	if (reason == REASON_KEY_RETIRED)
