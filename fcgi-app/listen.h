@@ -13,7 +13,7 @@ struct listener {
 };
 
 struct socket_group { bool is; gid_t gid; };
-bool socket_group_set(struct socket_group *g, const char *name);    /* false: no such group */
+bool socket_group_set(struct socket_group *g, const char *name);  /* false: no such group; before the first thread */
 
 /* LISTEN_FDS, else descriptor 0 if it listens, else a new socket at path (0660, of the group if there is one).
  * RC_INVALID: there is none of these; RC_BUSY: a live socket is at path; RC_REFUSED: what was handed over is no
@@ -29,7 +29,7 @@ void    listen_unlink(const struct listener *l);     /* what we made, if it is s
 /* Who may connect besides root and our own user. */
 #define LISTEN_PEERS_MAX 32
 struct peer_list { uid_t at[LISTEN_PEERS_MAX]; size_t count; };
-bool peer_list_add(struct peer_list *peers, const char *name);      /* false: no such user, or no room */
+bool peer_list_add(struct peer_list *peers, const char *name);      /* false: no such user, or no room; as above */
 /* The kernel says who connected; *ret_uid is for the log. */
 bool listen_peer_allowed(int fd, const struct peer_list *peers, uid_t *ret_uid);
 
