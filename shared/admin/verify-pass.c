@@ -51,9 +51,14 @@ void unverifiable(struct verification *v, const char *fmt, ...)
 
 /* ---- a line ---- */
 
-/* Behind the string that begins at `at`; NULL: it does not end. */
+/* Behind the string that begins at `at`; NULL: it does not end. Only a quotation mark behind a backslash may be within it,
+ * and few lines have one: the others need no look at each byte. */
 static const char *string_end(const char *at, const char *end)
 {
+	const char *quote = memchr(at + 1, '"', (size_t)(end - at - 1));
+
+	if (!quote || quote[-1] != '\\')
+		return quote ? quote + 1 : NULL;
 	for (at++; at < end && *at != '"'; at++)
 		if (*at == '\\')
 			at++;

@@ -655,6 +655,28 @@ static void who_waits_can_stop_it(void **st)
 	assert_int_equal(calls, 1);
 }
 
+/* The number a line states, whatever its texts and inner objects say: -1 for none. */
+static void the_number_of_a_line_is_its_own_member(void **st)
+{
+	static const struct { const char *line; long long seq; } rows[] = {
+		{ "{\"seq\":17,\"v\":1}", 17 }, { "{\"a\":\"\",\"seq\":0}", 0 },
+		{ "{\"a\":\"\\\",\\\"seq\\\":5\",\"seq\":6}", 6 }, { "{\"a\":\"\\\\\",\"seq\":7}", 7 },
+		{ "{\"a\":\"\\\\\\\"\",\"seq\":8}", 8 }, { "{\"a\":{\"seq\":1},\"b\":[{\"seq\":2}],\"seq\":3}", 3 },
+		{ "{\"a\":\"\\\\\\\\\",\"b\":\"}\",\"seq\":9}", 9 }, { "{\"a\":\"seq\",\"b\":2}", -1 },
+		{ "{\"a\":{\"seq\":1}}", -1 }, { "{\"a\":\"\\\"seq\\\":4\"}", -1 }, { "{\"seq\":01}", -1 },
+		{ "{\"a\":\"\\", -1 }, { "{\"a\":\"", -1 }, { "{\"", -1 }, { "\"", -1 }, { "", -1 },
+	};
+
+	(void)st;
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+		uint64_t seq = 0;
+		bool found = line_seq(span_str(rows[i].line), &seq);
+
+		if (found != (rows[i].seq >= 0) || (found && seq != (uint64_t)rows[i].seq))
+			fail_msg("%s", rows[i].line);
+	}
+}
+
 #define WITH_LOG(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -686,6 +708,7 @@ int main(void)
 		WITH_LOG(a_pruned_log_is_verified_from_its_first_record_on),
 		WITH_LOG(a_pruned_log_without_the_hashes_of_what_was_pruned_cannot_be_verified),
 		WITH_LOG(who_waits_can_stop_it),
+		cmocka_unit_test(the_number_of_a_line_is_its_own_member),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
