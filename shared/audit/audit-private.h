@@ -31,15 +31,23 @@ bool member_time(struct span *rest, uint64_t *ret);
 
 /* ---- index.c: how the index is built and pruned ---- */
 
-/* A row: the least and the greatest time of a bundle's records, then for each member that is indexed, ascending, a hash
- * of its text ("site":"demo") and which record of the bundle has it. All big-endian. */
-#define INDEX_HEAD 16
+/* Of a bundle: the least and the greatest time of its records and the number of entries, then for each member that is indexed,
+ * ascending, a hash of its text ("site":"demo") and which record of the bundle has it. All big-endian.
+ *
+ * It is kept in parts that each fill one page of the store, the first under the bundle's key, the others under key and number.
+ * In one row it took 17 pages in succession, and between pages that come free one by one there are no such 17: every bundle made
+ * the file longer, whatever was pruned. */
+#define INDEX_HEAD 20
 #define INDEX_ENTRY 6                  /* hash 4, record 2 */
+#define INDEX_PART 676                 /* entries: with the head 4,076 bytes, and a page takes 4,080 */
+#define INDEX_KEY 10                   /* bundle 8, part 2; the first part's key is the bundle alone */
 #define INDEX_SAME_MAX 4               /* of one member in a line: a hostile line has more; its bundle is not indexed */
 #define INDEX_MEMBERS 3
 #define INDEX_ENTRIES_MAX ((size_t)INDEX_BUNDLE * INDEX_MEMBERS * INDEX_SAME_MAX)
 
-struct span index_key(uint8_t key[8], uint64_t bundle);
+#define INDEX_PARTS ((INDEX_ENTRIES_MAX + INDEX_PART - 1) / INDEX_PART)
+
+struct span index_key(uint8_t key[INDEX_KEY], uint64_t bundle, size_t part);
 /* Is a member of this text indexed? One with an escape is not: its end is not told by the next quote. */
 bool     index_has(struct span text);
 uint32_t index_hash(struct span text);

@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#define NEXT_ROW "indexed"             /* of LEDGER_META: the bundle to be indexed next, 8 bytes, big-endian */
+#define NEXT_ROW "indexed_parts"       /* of LEDGER_META: the bundle to be indexed next, 8 bytes, big-endian */
 
 static const char *const members[INDEX_MEMBERS] = { "\"outcome\":\"", "\"site\":\"", "\"subject\":\"" };
 
@@ -16,10 +16,12 @@ struct entries {
 	bool spoilt;                           /* by a hostile line */
 };
 
-struct span index_key(uint8_t key[8], uint64_t bundle)
+struct span index_key(uint8_t key[INDEX_KEY], uint64_t bundle, size_t part)
 {
 	be64_put(key, bundle);
-	return span_of(key, 8);
+	key[8] = (uint8_t)(part >> 8);
+	key[9] = (uint8_t)part;
+	return span_of(key, part ? INDEX_KEY : 8);
 }
 
 bool index_has(struct span text)
@@ -99,22 +101,36 @@ static int compare_entries(const void *a, const void *b)
 	return (x > y) - (x < y);
 }
 
-static void put_row(struct txn *ledger, uint64_t bundle, const struct entries *e)
+static void put_part(struct txn *ledger, uint64_t bundle, const struct entries *e, size_t part, struct buf *row)
 {
-	struct buf row = BUF_INIT;
-	uint8_t key[8];
+	uint8_t key[INDEX_KEY];
 
-	buf_put_u64(&row, e->oldest);
-	buf_put_u64(&row, e->newest);
-	for (size_t i = 0; i < e->count; i++) {
+	buf_clear(row);
+	if (part == 0) {
+		buf_put_u64(row, e->oldest);
+		buf_put_u64(row, e->newest);
+		buf_put_u32(row, (uint32_t)e->count);
+	}
+	for (size_t i = part * INDEX_PART; i < e->count && i < (part + 1) * INDEX_PART; i++) {
 		uint8_t entry[8];
 
 		be64_put(entry, e->entry[i]);
-		buf_add(&row, entry + 2, INDEX_ENTRY);
+		buf_add(row, entry + 2, INDEX_ENTRY);
 	}
-	if (row.failed)
+	if (row->failed)
 		txn_fail(ledger, RC_NOMEM);
-	txn_put(ledger, DB_INDEX, index_key(key, bundle), buf_span(&row));
+	txn_put(ledger, DB_INDEX, index_key(key, bundle, part), buf_span(row));
+}
+
+static void put_parts(struct txn *ledger, uint64_t bundle, const struct entries *e)
+{
+	struct buf row = BUF_INIT;
+	size_t part = 0;
+
+	index_forget(ledger, bundle);
+	do
+		put_part(ledger, bundle, e, part, &row);
+	while (++part * INDEX_PART < e->count);
 	buf_done(&row);
 }
 
@@ -130,16 +146,17 @@ static void index_bundle(struct txn *ledger, uint64_t bundle)
 		index_forget(ledger, bundle);
 	} else if (txn_rc(ledger) == RC_OK) {
 		qsort(e.entry, e.count, sizeof(*e.entry), compare_entries);
-		put_row(ledger, bundle, &e);
+		put_parts(ledger, bundle, &e);
 	}
 	free(e.entry);
 }
 
 void index_forget(struct txn *ledger, uint64_t bundle)
 {
-	uint8_t key[8];
+	uint8_t key[INDEX_KEY];
 
-	txn_del(ledger, DB_INDEX, index_key(key, bundle));
+	for (size_t part = 0; part < INDEX_PARTS; part++)
+		txn_del(ledger, DB_INDEX, index_key(key, bundle, part));
 }
 
 /* ---- where it stands ---- */

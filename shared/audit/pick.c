@@ -32,40 +32,72 @@ static void set_all(uint64_t bits[PICK_WORDS], bool value)
 	memset(bits, value ? 0xff : 0, PICK_WORDS * sizeof(*bits));
 }
 
-/* ---- a row: 16 bytes of times, then sorted entries ---- */
+/* ---- a bundle's index, in its parts ---- */
 
-static bool row_valid(struct span row)
+struct index {
+	struct txn *ledger;
+	uint64_t bundle;
+	size_t count;                          /* entries */
+	size_t part;                           /* the one whose entries these are */
+	const uint8_t *entries;
+	bool bad;                              /* a part is not there, or not of its size */
+};
+
+static uint32_t be32_of(const uint8_t *at)
 {
-	return row.size >= INDEX_HEAD && (row.size - INDEX_HEAD) % INDEX_ENTRY == 0 &&
-	       (row.size - INDEX_HEAD) / INDEX_ENTRY <= INDEX_ENTRIES_MAX;
+	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-static bool in_time(const struct pick *p, struct span row)
+static bool open_part(struct index *x, size_t part)
 {
-	uint64_t oldest = be64_get(row.data), newest = be64_get((const uint8_t *)row.data + 8);
+	size_t first = part * INDEX_PART, count = x->count - first < INDEX_PART ? x->count - first : INDEX_PART;
+	size_t head = part ? 0 : INDEX_HEAD;
+	uint8_t key[INDEX_KEY];
+	struct span row;
+
+	x->part = part;
+	if (!txn_get(x->ledger, DB_INDEX, index_key(key, x->bundle, part), &row) || row.size != head + count * INDEX_ENTRY)
+		return false;
+	x->entries = (const uint8_t *)row.data + head;
+	return true;
+}
+
+/* *ret_head: the first part. */
+static bool open_index(struct index *x, struct span *ret_head)
+{
+	uint8_t key[INDEX_KEY];
+
+	if (!txn_get(x->ledger, DB_INDEX, index_key(key, x->bundle, 0), ret_head) || ret_head->size < INDEX_HEAD)
+		return false;
+	x->count = be32_of((const uint8_t *)ret_head->data + 16);
+	return x->count <= INDEX_ENTRIES_MAX && open_part(x, 0);
+}
+
+static bool in_time(const struct pick *p, struct span head)
+{
+	uint64_t oldest = be64_get(head.data), newest = be64_get((const uint8_t *)head.data + 8);
 
 	return (p->since == 0 && p->until == 0) || (newest >= p->since && (p->until == 0 || oldest < p->until));
 }
 
-static const uint8_t *entry_at(struct span row, size_t i)
+/* NULL: its part is bad. */
+static const uint8_t *entry_at(struct index *x, size_t i)
 {
-	return (const uint8_t *)row.data + INDEX_HEAD + i * INDEX_ENTRY;
+	if (i / INDEX_PART != x->part && !open_part(x, i / INDEX_PART))
+		x->bad = true;
+	return x->bad ? NULL : x->entries + i % INDEX_PART * INDEX_ENTRY;
 }
 
-static uint32_t entry_hash(const uint8_t *entry)
+/* The first entry of this hash, or of a greater one. In an index that is not sorted: some entry. */
+static size_t find_hash(struct index *x, uint32_t hash)
 {
-	return (uint32_t)entry[0] << 24 | (uint32_t)entry[1] << 16 | (uint32_t)entry[2] << 8 | entry[3];
-}
-
-/* The first entry of this hash, or of a greater one. In a row that is not sorted: some entry. */
-static size_t find_hash(struct span row, size_t count, uint32_t hash)
-{
-	size_t from = 0, to = count;
+	size_t from = 0, to = x->count;
 
 	while (from < to) {
 		size_t middle = from + (to - from) / 2;
+		const uint8_t *entry = entry_at(x, middle);
 
-		if (entry_hash(entry_at(row, middle)) < hash)
+		if (entry && be32_of(entry) < hash)
 			from = middle + 1;
 		else
 			to = middle;
@@ -73,29 +105,29 @@ static size_t find_hash(struct span row, size_t count, uint32_t hash)
 	return from;
 }
 
-/* false: an entry is of no record of the bundle. */
-static bool named(struct span row, uint32_t hash, uint64_t ret[PICK_WORDS])
+/* false: an entry is of no record of the bundle, or cannot be read. */
+static bool named(struct index *x, uint32_t hash, uint64_t ret[PICK_WORDS])
 {
-	size_t count = (row.size - INDEX_HEAD) / INDEX_ENTRY;
+	const uint8_t *entry;
 
 	set_all(ret, false);
-	for (size_t i = find_hash(row, count, hash); i < count && entry_hash(entry_at(row, i)) == hash; i++) {
-		size_t record = (size_t)entry_at(row, i)[4] << 8 | entry_at(row, i)[5];
+	for (size_t i = find_hash(x, hash); i < x->count && (entry = entry_at(x, i)) && be32_of(entry) == hash; i++) {
+		size_t record = (size_t)entry[4] << 8 | entry[5];
 
 		if (record >= INDEX_BUNDLE)
 			return false;
 		ret[record / 64] |= UINT64_C(1) << record % 64;
 	}
-	return true;
+	return !x->bad;
 }
 
 /* ---- which records may match ---- */
 
-static bool narrow(struct pick *p, struct span row, uint32_t hash)
+static bool narrow(struct pick *p, struct index *x, uint32_t hash)
 {
 	uint64_t bits[PICK_WORDS];
 
-	if (!named(row, hash, bits))
+	if (!named(x, hash, bits))
 		return false;
 	for (size_t i = 0; i < PICK_WORDS; i++)
 		p->bits[i] &= bits[i];
@@ -104,16 +136,16 @@ static bool narrow(struct pick *p, struct span row, uint32_t hash)
 
 static void load(struct pick *p, uint64_t bundle)
 {
-	struct span row;
-	uint8_t key[8];
+	struct index x = { .ledger = p->ledger, .bundle = bundle };
+	struct span head;
 
 	p->bundle = bundle;
 	set_all(p->bits, true);
-	if (bundle >= p->whole || !txn_get(p->ledger, DB_INDEX, index_key(key, bundle), &row) || !row_valid(row))
+	if (bundle >= p->whole || !open_index(&x, &head))
 		return;
-	set_all(p->bits, in_time(p, row));
+	set_all(p->bits, in_time(p, head));
 	for (size_t i = 0; i < p->count; i++) {
-		if (!narrow(p, row, p->hash[i])) {
+		if (!narrow(p, &x, p->hash[i])) {
 			set_all(p->bits, true);
 			return;
 		}

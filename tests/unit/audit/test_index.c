@@ -239,13 +239,23 @@ static void index_all(struct store *st)
 		index_some(st, SIZE_MAX, &more);
 }
 
+/* Bundles that are indexed; none of their rows takes more than a page. */
+#define PAGE_ROOM (4096 - 16)
 static uint64_t index_rows(struct store *st)
 {
 	struct txn *t = txn_read(st, ENV_LEDGER);
-	uint64_t rows = txn_count(t, DB_INDEX);
+	uint64_t bundles = 0;
+	struct span key, row;
+	struct walk w;
 
+	walk_begin(&w, t, DB_INDEX);
+	while (walk_next(&w, &key, &row)) {
+		bundles += key.size == 8;
+		assert_true(row.size <= PAGE_ROOM);
+	}
+	walk_end(&w);
 	txn_abort(t);
-	return rows;
+	return bundles;
 }
 
 static bool behind(struct store *st)
@@ -304,7 +314,7 @@ static void a_bundle_that_cannot_be_indexed_keeps_no_row(void **state)
 	grow(*state, LOG_SIZE);
 	plant_hostile_lines(*state, INDEX_BUNDLE, 2 * INDEX_BUNDLE, true);
 	t = txn_write(*state, ENV_LEDGER);
-	put(t, DB_INDEX, 1, span_of("\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff", INDEX_HEAD));
+	put(t, DB_INDEX, 1, span_of("\0\0\0\0\0\0\0\0\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0", INDEX_HEAD));
 	assert_int_equal(txn_end(t), RC_OK);
 	index_all(*state);
 	assert_int_equal(index_rows(*state), BUNDLES - 1);
@@ -480,7 +490,7 @@ static void where_it_stands_is_not_believed(void **state)
 		index_all(*state);
 		assert_false(behind(*state));
 		t = txn_write(*state, ENV_LEDGER);
-		txn_put(t, DB_LEDGER_META, span_str("indexed"), rows[i]);
+		txn_put(t, DB_LEDGER_META, span_str("indexed_parts"), rows[i]);
 		put(t, DB_INDEX, 0, span_str("nonsense"));
 		assert_int_equal(txn_end(t), RC_OK);
 		assert_true(behind(*state));
@@ -507,7 +517,27 @@ static void a_false_key_among_the_records_stops_the_index_alone(void **state)
 
 /* ---- rows that lie ---- */
 
-static void put_index(struct store *st, uint64_t bundle, struct span row)
+/* In place of what is there, in parts as they have to be. */
+static void put_index(struct store *st, uint64_t bundle, struct buf *row)
+{
+	struct txn *t = txn_write(st, ENV_LEDGER);
+	size_t count = (row->size - INDEX_HEAD) / INDEX_ENTRY, at = 0;
+
+	for (size_t i = 0; i < 4; i++)
+		row->data[INDEX_HEAD - 1 - i] = (char)(count >> 8 * i);
+	index_forget(t, bundle);
+	for (size_t part = 0; part == 0 || part * INDEX_PART < count; part++) {
+		size_t end = INDEX_HEAD + INDEX_ENTRY * (count < (part + 1) * INDEX_PART ? count : (part + 1) * INDEX_PART);
+		uint8_t key[INDEX_KEY];
+
+		txn_put(t, DB_INDEX, index_key(key, bundle, part), span_of(row->data + at, end - at));
+		at = end;
+	}
+	assert_int_equal(txn_end(t), RC_OK);
+}
+
+/* The first part alone, as it is given; the others stay. */
+static void put_first(struct store *st, uint64_t bundle, struct span row)
 {
 	struct txn *t = txn_write(st, ENV_LEDGER);
 
@@ -521,6 +551,7 @@ static void row_begin(struct buf *row)
 	buf_clear(row);
 	buf_put_u64(row, 0);
 	buf_put_u64(row, UINT64_MAX);
+	buf_put_u32(row, 0);
 }
 
 static void row_add(struct buf *row, uint32_t hash, uint16_t record)
@@ -566,28 +597,53 @@ static void a_row_that_does_not_decode_is_none(void **state)
 	struct buf row = BUF_INIT;
 
 	for (size_t size = 0; size < 64; size++) {
-		if (size >= INDEX_HEAD && (size - INDEX_HEAD) % INDEX_ENTRY == 0)
-			continue;
 		buf_clear(&row);
 		if (size > 0)
-			buf_extend(&row, size);
-		put_index(*state, 1, buf_span(&row));
+			memset(buf_extend(&row, size), 1, size);           /* of 16,843,009 entries */
+		put_first(*state, 1, buf_span(&row));
+		assert_no_harm(*state, &l);
+	}
+	for (uint32_t count = 1; count < 5000; count += 97) {
+		row_begin(&row);
+		row.data[INDEX_HEAD - 2] = (char)(count >> 8);
+		row.data[INDEX_HEAD - 1] = (char)count;
+		memset(buf_extend(&row, INDEX_ENTRY * 5), 0, INDEX_ENTRY * 5);  /* fewer than it says, or more */
+		put_first(*state, 1, buf_span(&row));
 		assert_no_harm(*state, &l);
 	}
 	row_begin(&row);
-	buf_extend(&row, (INDEX_ENTRIES_MAX + 1) * INDEX_ENTRY);
-	put_index(*state, 1, buf_span(&row));
+	memset(buf_extend(&row, (INDEX_ENTRIES_MAX + 1) * INDEX_ENTRY), 0, (INDEX_ENTRIES_MAX + 1) * INDEX_ENTRY);
+	put_index(*state, 1, &row);
 	assert_no_harm(*state, &l);
 	row_begin(&row);
 	for (size_t i = 0; i < 4; i++)
 		row_add(&row, hash_of("\"site\":\"demo\""), i == 2 ? INDEX_BUNDLE : (uint16_t)i);
-	put_index(*state, 1, buf_span(&row));
+	put_index(*state, 1, &row);
 	assert_no_harm(*state, &l);
 	row_begin(&row);
 	row_add(&row, hash_of("\"site\":\"demo\""), UINT16_MAX);
-	put_index(*state, 1, buf_span(&row));
+	put_index(*state, 1, &row);
 	assert_no_harm(*state, &l);
 	buf_done(&row);
+	free(l.truth.seq);
+}
+
+/* A part that is gone, or is another's, is found out: all records are looked at. */
+static void an_index_without_one_of_its_parts_is_none(void **state)
+{
+	struct lied_to l = before_the_lie(*state);
+
+	for (size_t part = 1; part < 8; part++) {
+		struct txn *t = txn_write(*state, ENV_LEDGER);
+		uint8_t key[INDEX_KEY];
+
+		if (part % 2)
+			assert_true(txn_del(t, DB_INDEX, index_key(key, part % 3, part)));
+		else
+			txn_put(t, DB_INDEX, index_key(key, part % 3, part), span_str("short"));
+		assert_int_equal(txn_end(t), RC_OK);
+		assert_no_harm(*state, &l);
+	}
 	free(l.truth.seq);
 }
 
@@ -599,7 +655,7 @@ static void a_row_that_names_every_record_shows_none_it_should_not(void **state)
 	row_begin(&row);
 	for (size_t i = 0; i < 2 * INDEX_BUNDLE; i++)
 		row_add(&row, hash_of("\"site\":\"demo\""), (uint16_t)(i * 7 % INDEX_BUNDLE));
-	put_index(*state, 1, buf_span(&row));
+	put_index(*state, 1, &row);
 	assert_no_harm(*state, &l);
 	buf_done(&row);
 	free(l.truth.seq);
@@ -618,7 +674,7 @@ static void a_row_that_lies_can_only_hide(void **state)
 		for (size_t i = 0; i < 1 + dice(5000); i++)
 			row_add(&row, dice(2) ? hash_of("\"site\":\"demo\"") : (uint32_t)dice(UINT32_MAX),
 			        (uint16_t)dice(INDEX_BUNDLE));
-		put_index(*state, 1, buf_span(&row));
+		put_index(*state, 1, &row);
 		t = txn_read(*state, ENV_LEDGER);
 		found = scan(t, audit_scan, &l.filter, 1 + dice(3000));
 		for (size_t i = 0, truth = 0; i < found.count; i++) {
@@ -643,8 +699,8 @@ static void a_row_of_the_unfinished_bundle_is_none(void **state)
 
 	row_begin(&row);
 	for (uint64_t bundle = BUNDLES; bundle < BUNDLES + 3; bundle++)
-		put_index(*state, bundle, buf_span(&row));
-	put_index(*state, UINT64_MAX, buf_span(&row));
+		put_index(*state, bundle, &row);
+	put_index(*state, UINT64_MAX, &row);
 	assert_no_harm(*state, &l);
 	buf_done(&row);
 	free(l.truth.seq);
@@ -667,6 +723,7 @@ int main(void)
 		TEST(where_it_stands_is_not_believed),
 		TEST(a_false_key_among_the_records_stops_the_index_alone),
 		TEST(a_row_that_does_not_decode_is_none),
+		TEST(an_index_without_one_of_its_parts_is_none),
 		TEST(a_row_that_names_every_record_shows_none_it_should_not),
 		TEST(a_row_that_lies_can_only_hide),
 		TEST(a_row_of_the_unfinished_bundle_is_none),

@@ -80,6 +80,8 @@ static enum rc nothing(struct txn *ledger, void *arg)
 static uint64_t rows_after_tick(struct fixture *f)
 {
 	uint64_t deadline = clock_mono_ms() + 60000, rows;
+	struct span key, row;
+	struct walk w;
 	struct txn *t;
 
 	path_tick(f->p);
@@ -89,7 +91,10 @@ static uint64_t rows_after_tick(struct fixture *f)
 		nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
 	}
 	t = txn_read(f->st, ENV_LEDGER);
-	rows = txn_count(t, DB_INDEX);
+	walk_begin(&w, t, DB_INDEX);
+	for (rows = 0; walk_next(&w, &key, &row);)
+		rows += key.size == 8;                 /* the first part of each bundle */
+	walk_end(&w);
 	assert_int_equal(txn_rc(t), RC_OK);
 	txn_abort(t);
 	return rows;
