@@ -206,7 +206,9 @@ struct exchange {
 	struct idempotency idempotency;
 	bool replayed;                         /* the answer is the stored one, and nothing was run */
 	struct operation *operation;
-	bool durable;                          /* runs inside the commit that records it */
+	bool durable;                          /* its record is on disk before the answer leaves */
+	bool has_run;                          /* a read: before the commit that records it, not in it */
+	enum reason found;                     /* by that read */
 	struct outgoing_call call;
 	json_t *result;
 

@@ -1,16 +1,21 @@
 /* step-action.c -- run it, or make it ready for the commit that records it.
  *
- * A public read that claims no conversation runs here, on a snapshot; everything else runs inside the writer's transaction
- * together with its record (step-audit.c). While the ledger cannot be written no action runs, though nobody waits for the record
- * of a public read; the others are tried, and so find out when it can be again. What leaves the process is call.c's. */
+ * A read runs here, on a snapshot, in whichever thread has the request; its result leaves only behind the record that is due
+ * for it. What changes something runs inside the writer's transaction together with its record (step-audit.c). While the ledger
+ * cannot be written no action runs, though nobody waits for the record of a public read; the others are tried, and so find out
+ * when it can be again. What leaves the process is call.c's. */
 #include "path/path-private.h"
 
+/* What it found, or why it found nothing, is the commit's to record, behind the claim of the conversation. */
 static enum reason run_now(struct exchange *x)
 {
 	struct txn *ledger = reader_begin(x->thread->reader, ENV_LEDGER);
-	enum reason reason = operation_run(x->operation, ledger, &x->result);
 
-	return txn_rc(ledger) == RC_OK ? reason : REASON_AUDIT_UNAVAILABLE;
+	x->found = operation_run(x->operation, ledger, &x->result);
+	x->has_run = true;
+	if (txn_rc(ledger) != RC_OK)
+		return REASON_AUDIT_UNAVAILABLE;
+	return x->durable ? REASON_NONE : x->found;
 }
 
 enum step_result step_action(struct exchange *x)
@@ -20,7 +25,9 @@ enum step_result step_action(struct exchange *x)
 	x->durable = x->action->access == ACCESS_PERSONAL || x->action->effect != EFFECT_READ || x->claims_pin;
 	if (!exchange_admitted(x))
 		x->reason = exchange_verified(x) ? REASON_AUDIT_UNAVAILABLE : REASON_RATE_LIMITED;
-	else if (!x->durable)
-		x->reason = atomic_load(&x->path->ledger_failing) ? REASON_AUDIT_UNAVAILABLE : run_now(x);
+	else if (!x->durable && atomic_load(&x->path->ledger_failing))
+		x->reason = REASON_AUDIT_UNAVAILABLE;
+	else if (x->action->effect == EFFECT_READ)
+		x->reason = run_now(x);
 	return STEP_NEXT;
 }

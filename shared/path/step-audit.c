@@ -1,7 +1,8 @@
 /* step-audit.c -- no record, no action: what is written, and what is on disk before the answer leaves (design 9).
  *
- * One job of the group-commit writer claims the conversation, runs the operation and appends the record; it happens whole or
- * not at all. While it waits no thread waits with it: the step says STEP_WAIT and is entered again after the commit. */
+ * One job of the group-commit writer claims the conversation, runs the operation (a read has run before, step-action.c) and
+ * appends the record; it happens whole or not at all. While it waits no thread waits with it: the step says STEP_WAIT and is
+ * entered again after the commit. */
 #include "path/path-private.h"
 
 /* What becomes of the record. */
@@ -105,6 +106,8 @@ static void fold(struct exchange *x)
 /* What leaves is only begun here; its answer comes to a commit of its own. */
 static enum reason operate(struct exchange *x, struct txn *ledger)
 {
+	if (x->has_run)
+		return x->found;
 	if (x->call.state != CALL_INTENDED)
 		return operation_run(x->operation, ledger, &x->result);
 	call_opened(x, ledger);
@@ -154,8 +157,10 @@ static enum rc commit(struct txn *ledger, void *arg)
 			return closed_by_another(x);
 		rc = txn_rc(ledger);
 	} else if (reason == REASON_NONE) {
-		json_decref(x->result);
-		x->result = NULL;
+		if (!x->has_run) {
+			json_decref(x->result);
+			x->result = NULL;
+		}
 		if (x->claims_pin)
 			reason = pin_claim(ledger, site, x->conversation, x->record.subject, x->now_us);
 		if (reason == REASON_NONE)
