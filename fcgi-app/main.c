@@ -31,6 +31,8 @@ enum { EXIT_USAGE = 2, EXIT_NOT_STARTED = 3 };
 #define STOP_THREADS_MS 100
 #define STOP_ALARM_MS 1900
 
+#define LOST_PAGE "<3>postern-fcgi gave up: vault or ledger is shorter than it was, or cannot be read: stop every worker, look at the " \
+		  "disk, and restore a backup\n"
 /* All but connections: environments, memory files, logs; and calls to the connection provider. */
 #define DESCRIPTORS_OTHER (128 + PROVIDER_CALLS_MAX)
 #define DESCRIPTORS_PEER 2             /* a connection's own, and the memory file of an answer that it does not read */
@@ -74,6 +76,7 @@ static enum rc open_data(struct program *p, struct why *why)
 	};
 	enum rc rc;
 
+	store_on_lost_page(LOST_PAGE, EXIT_NOT_STARTED);
 	if ((rc = store_open(&store, &p->store, why)) != RC_OK || (rc = writer_start(p->store, &p->writer)) != RC_OK)
 		return rc;
 	path.store = p->store;
@@ -128,6 +131,7 @@ static bool take_signals(sigset_t *ret_stops)
 	sigset_t all;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);       /* open_data() says what it means */
 	sigemptyset(ret_stops);
 	for (size_t i = 0; i < ARRAY_LEN(stop_signals); i++)
 		sigaddset(ret_stops, stop_signals[i]);
@@ -150,7 +154,8 @@ static void set_alarm(unsigned ms)
 
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
-	if (sigaction(SIGALRM, &act, NULL) != 0 || pthread_sigmask(SIG_UNBLOCK, &set, NULL) != 0 ||
+	/* Ignored first: one that somebody sent and that waits, blocked, is forgotten; it would end the stop as it begins. */
+	if (signal(SIGALRM, SIG_IGN) == SIG_ERR || sigaction(SIGALRM, &act, NULL) != 0 || pthread_sigmask(SIG_UNBLOCK, &set, NULL) != 0 ||
 	    setitimer(ITIMER_REAL, &timer, NULL) != 0)
 		log_line(LOG_LEVEL_WARNING, "no alarm for the stop: %s", strerror(errno));
 }

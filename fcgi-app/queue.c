@@ -21,11 +21,11 @@ void queue_done(struct queue *q)
 /* The event is edge-triggered, so each write wakes one thread and nobody needs to read. */
 void queue_wake(struct queue *q)
 {
-	uint64_t one = 1;
+	uint64_t one = 1, was;
 
-	while (write(q->wake_fd, &one, sizeof(one)) < 0)
-		if (read(q->wake_fd, &one, sizeof(one)) < 0)      /* the counter was full */
-			return;
+	/* Where it fails the counter was full. A wake that is lost is a request that is forgotten, so whatever else it was: again. */
+	for (int tries = 0; tries < 3 && write(q->wake_fd, &one, sizeof(one)) < 0; tries++)
+		(void)!read(q->wake_fd, &was, sizeof(was));
 }
 
 /* A thread empties the queue before it sleeps, so only the first of many needs to wake one. */

@@ -71,6 +71,10 @@ static struct call *call_take(struct worker *w, struct peer *p)
 		return NULL;
 	c->peer = p;
 	exchange_begin(c->exchange);
+	if (!exchange_id(c->exchange)[0]) {            /* no randomness, for want of memory: it could not even be named */
+		call_free(c);
+		return NULL;
+	}
 	c->overloaded = atomic_fetch_add(&s->calls, 1) >= s->o.calls_max;
 	return c;
 }

@@ -313,6 +313,8 @@ int main(int argc, char **argv)
 		return EXIT_UNSURE;
 	signal(SIGPIPE, SIG_IGN);      /* a reader that left is a failed write, not a death between vault and ledger */
 	secret_process_init();
+	store_on_lost_page("postern: vault or ledger is shorter than it was, or cannot be read: stop every worker, look at the disk, and "
+			   "restore a backup\n", EXIT_UNSURE);
 	if (args_parse(&c.args, argc, argv))
 		code = dispatch(&c);
 	whole = close_admin(&c);

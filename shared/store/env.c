@@ -54,19 +54,24 @@ static const char *open_advice(int e)
 	return "stop every worker and look whether its files are whole";
 }
 
-/* LMDB does not say which file its lock is; nobody has had the time to replace it. */
-static void note_lock_file(struct env_handle *h, const char *path)
+/* LMDB does not say which file its lock is; nobody has had the time to replace it. A reader of a backup may have none. */
+static enum rc note_lock_file(struct env_handle *h, const char *path, struct why *why)
 {
-	struct stat st;
+	struct stat st = { 0 };
+	enum rc rc = RC_OK;
 	char *lock;
 
 	if (asprintf(&lock, "%s/lock.mdb", path) < 0)
-		return;
+		return RC_NOMEM;
 	if (stat(lock, &st) == 0) {
 		h->lock_device = st.st_dev;
 		h->lock_inode = st.st_ino;
+	} else if (errno != ENOENT) {
+		why_set(why, "%s: %s", lock, strerror(errno));
+		rc = RC_IO;
 	}
 	free(lock);
+	return rc;
 }
 
 /* An open that meets another process's open or close of the same file may fail (lmdb.h, caveats): try again. */
@@ -86,8 +91,7 @@ enum rc env_open(struct env_handle *h, const char *path, uint64_t map_size, bool
 		return read_only && store_rc(e) == RC_READ_ONLY ? RC_IO : store_rc(e);
 	}
 	mdb_reader_check(h->mdb, &dead);      /* if this fails, a full table will tell */
-	note_lock_file(h, path);
-	return RC_OK;
+	return note_lock_file(h, path, why);
 }
 
 void env_close(struct env_handle *h)

@@ -110,7 +110,7 @@ enum rc keys_load(struct store *st, struct txn *vault, struct why *why)
 		rc = open_row(vault, st->master, key_row(name, i), &st->vault_keys[i]);
 		if (rc == RC_OK && st->vault_keys[i]->size != KEY_SIZE)
 			rc = RC_CORRUPT;
-		if (rc != RC_OK)
+		if (rc != RC_OK && rc != RC_NOMEM && rc != RC_IO)
 			why_set(why, "the vault in %s is damaged: its key %s does not open", st->paths.dir, vault_key_names[i]);
 	}
 	return rc;

@@ -225,6 +225,9 @@ const struct secret *store_vault_key(const struct store *st, const char *name);
 
 /* ---- state of the store ------------------------------------------------------------------- */
 
+/* Ends the process with this code and line (stderr; a constant, with its line feed) where a page of a file turns out to be gone. */
+void store_on_lost_page(const char *line, int code);
+
 struct store_space { uint64_t used, limit; };    /* bytes; used / limit is design 9's space */
 /* Of the ledger; walks the free list: once a second, not per request. Free pages within its file count as room. */
 enum rc store_space(struct store *st, struct store_space *ret) MUST_CHECK;

@@ -194,6 +194,7 @@ static enum rc start_threads(struct writer *w)
 	int e;
 
 	sigfillset(&all);
+	sigdelset(&all, SIGBUS);       /* not an interruption: a page that is gone */
 	if (pthread_sigmask(SIG_SETMASK, &all, &before) != 0)
 		return RC_IO;
 	e = pthread_create(&w->writer_thread, NULL, writer_main, w);
