@@ -64,37 +64,35 @@ static void say_rc(struct answer *ret, enum rc rc, const struct why *why)
 /* ---- one connection ---- */
 
 /* Something of a connection that does not open is shown too: its name, so that it can be removed. */
-static json_t *shown(const struct connect_store *s, const char *name)
+static enum rc add_shown(const struct connect_store *s, const char *name, json_t *all)
 {
 	struct connection c;
 	enum rc rc = connect_store_load(s, name, &c);
 	json_t *value;
 
 	if (rc == RC_NOT_FOUND)
-		return NULL;
-	if (rc != RC_OK)
-		return json_pack("{s:s, s:s, s:s, s:[], s:[], s:{s:s}, s:s}", "name", name, "provider", "", "base_url", "",
-				 "sites", "allow", "auth", "type", "none", "state", "unreadable");
-	value = connection_public(&c);
-	connection_done(&c);
-	return value;
+		return RC_OK;
+	if (rc == RC_NOMEM)
+		return rc;
+	if (rc == RC_OK) {
+		value = connection_public(&c);
+		connection_done(&c);
+	} else {
+		value = json_pack("{s:s, s:s, s:s, s:[], s:[], s:{s:s}, s:s}", "name", name, "provider", "", "base_url", "",
+				  "sites", "allow", "auth", "type", "none", "state", "unreadable");
+	}
+	return json_array_append_new(all, value) == 0 ? RC_OK : RC_NOMEM;
 }
 
 static void list(const struct ask *a)
 {
-	json_t *names, *all = json_array();
+	json_t *names = NULL, *all = json_array();
 	enum rc rc = connect_store_names(a->store, &names);
-	const json_t *name;
-	size_t i;
 
+	for (size_t i = 0; rc == RC_OK && i < json_array_size(names); i++)
+		rc = add_shown(a->store, json_string_value(json_array_get(names, i)), all);
+	json_decref(names);
 	if (rc == RC_OK) {
-		json_array_foreach(names, i, name) {
-			json_t *one = shown(a->store, json_string_value(name));
-
-			if (one)
-				json_array_append_new(all, one);
-		}
-		json_decref(names);
 		say_new(a->answer, 200, json_pack("{s:o}", "connections", all));
 	} else {
 		json_decref(all);
@@ -126,7 +124,9 @@ static bool body_read(const struct ask *a, json_t **ret)
 	struct why why = { "" };
 	enum rc rc = a->request->too_large ? RC_INVALID : json_strict(a->request->body, 8, ret, &why);
 
-	if (rc != RC_OK)
+	if (rc == RC_NOMEM)
+		say_rc(a->answer, rc, NULL);
+	else if (rc != RC_OK)
 		say_error(a->answer, 400, "connection_invalid", a->request->too_large ? "the body is too large" : "the body is not JSON");
 	return rc == RC_OK;
 }
@@ -142,7 +142,10 @@ static enum rc save_new(const struct ask *a, const struct connection *c)
 	rc = connect_store_load(a->store, c->name, &there);
 	if (rc == RC_OK)
 		connection_done(&there);
-	rc = rc == RC_NOT_FOUND ? connect_store_save(a->store, c) : RC_EXISTS;
+	if (rc == RC_NOT_FOUND)
+		rc = connect_store_save(a->store, c);
+	else if (rc != RC_NOMEM && rc != RC_IO)        /* one that does not open is there, too */
+		rc = RC_EXISTS;
 	connect_store_unlock(a->store, a->name, lock);
 	return rc;
 }

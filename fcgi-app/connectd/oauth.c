@@ -193,6 +193,8 @@ static enum call_error exchange(struct transfer *t, struct oauth_tokens *ret)
 	if (e != CALL_OK)
 		return e == CALL_UPSTREAM_UNSAFE ? e : CALL_CREDENTIALS_FAILED;
 	e = oauth_read(answer.status, buf_span(&answer.body), ret);
+	if (e == CALL_CREDENTIALS_FAILED && answer.status < 300)      /* memory, perhaps: these tokens come only once */
+		e = oauth_read(answer.status, buf_span(&answer.body), ret);
 	secret_wipe(answer.body.data, answer.body.room);
 	upstream_answer_done(&answer);
 	return e;

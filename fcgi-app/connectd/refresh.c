@@ -16,9 +16,12 @@
 #include <spawn.h>
 #include <stdio.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define AHEAD_MOST_S 60
+#define SAVE_PAUSE_MS 200
+#define SAVE_MOST_MS 60000
 #define AHEAD_LEAST_S 5                /* a call that begins now may still be on its way then */
 
 bool refresh_fresh(const struct connection *c, int64_t now)
@@ -63,12 +66,29 @@ static void note_failure(struct connection *c, enum call_error e, int64_t now)
 	c->state_since = now;
 }
 
+/* The new refresh token is nowhere else, and the old one may be void by now: a full disk is given a minute to have room again. */
+static enum rc save_patiently(struct connect_store *s, const struct connection *c)
+{
+	struct timespec pause = { .tv_nsec = SAVE_PAUSE_MS * 1000000L };
+	enum rc rc = connect_store_save(s, c);
+
+	for (unsigned ms = 0; rc != RC_OK && ms < SAVE_MOST_MS; ms += SAVE_PAUSE_MS) {
+		if (ms == 0)
+			log_line(LOG_LEVEL_WARNING, "connection %s: new tokens cannot be saved (%s): tried again for a minute", c->name,
+				 rc_text(rc));
+		nanosleep(&pause, NULL);
+		rc = connect_store_save(s, c);
+	}
+	return rc;
+}
+
 /* Saved once before anything is asked: what could not be saved afterwards would be lost. */
 static enum call_error ask_and_save(struct connect_store *s, struct connection *c)
 {
 	struct oauth_tokens tokens;
 	int64_t now;
 	enum call_error e;
+	enum rc rc;
 
 	if (connect_store_save(s, c) != RC_OK)
 		return CALL_CREDENTIALS_FAILED;
@@ -78,7 +98,8 @@ static enum call_error ask_and_save(struct connect_store *s, struct connection *
 		take_tokens(c, &tokens, now);
 	else
 		note_failure(c, e, now);
-	if (connect_store_save(s, c) == RC_OK)
+	rc = e == CALL_OK ? save_patiently(s, c) : connect_store_save(s, c);
+	if (rc == RC_OK)
 		return e;
 	log_line(LOG_LEVEL_ERROR, "connection %s: what the token endpoint said could not be saved", c->name);
 	return CALL_CREDENTIALS_FAILED;

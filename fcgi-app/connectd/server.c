@@ -167,16 +167,18 @@ static size_t on_unescape(void *arg, struct MHD_Connection *connection, char *te
 	return strlen(text);
 }
 
-static void add_body(const struct gate *g, struct exchange *x, const char *data, size_t size)
+/* false: no memory. */
+static bool add_body(const struct gate *g, struct exchange *x, const char *data, size_t size)
 {
-	if (!x->body && !x->too_large)
-		x->body = malloc(g->door.body_max);
-	if (!x->body || size > g->door.body_max - x->size) {
+	if (!x->body && !(x->body = malloc(g->door.body_max)))
+		return false;
+	if (x->too_large || size > g->door.body_max - x->size) {
 		x->too_large = true;
-		return;
+		return true;
 	}
 	memcpy(x->body + x->size, data, size);
 	x->size += size;
+	return true;
 }
 
 static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *url, const char *method,
@@ -194,7 +196,8 @@ static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, 
 	}
 	if (*size == 0)
 		return answer(arg, connection, method, x);
-	add_body(arg, x, data, *size);
+	if (!add_body(arg, x, data, *size))
+		return MHD_NO;         /* the connection is closed without an answer */
 	*size = 0;
 	return MHD_YES;
 }
