@@ -6,6 +6,7 @@
 #include "tests/faults/shim.h"
 
 #include <errno.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -42,16 +43,52 @@ __attribute__((constructor)) static void page_open(void)
 		page = (_Atomic int64_t *)at;
 }
 
+/* Where the code of the two libraries lies. */
+static struct { uintptr_t from, to; } theirs[8];
+
+static int note_theirs(struct dl_phdr_info *library, size_t size, void *count)
+{
+	size_t *n = count;
+
+	(void)size;
+	if (!strstr(library->dlpi_name, "/libc.so") && !strstr(library->dlpi_name, "/libcrypto.so"))
+		return 0;
+	for (int i = 0; i < library->dlpi_phnum && *n < sizeof(theirs) / sizeof(theirs[0]); i++) {
+		const ElfW(Phdr) *p = &library->dlpi_phdr[i];
+
+		if (p->p_type != PT_LOAD || !(p->p_flags & PF_X))
+			continue;
+		theirs[*n].from = library->dlpi_addr + p->p_vaddr;
+		theirs[(*n)++].to = library->dlpi_addr + p->p_vaddr + p->p_memsz;
+	}
+	return 0;
+}
+
+__attribute__((constructor)) static void find_theirs(void)
+{
+	size_t count = 0;
+
+	dl_iterate_phdr(note_theirs, &count);
+}
+
+static bool is_theirs(const void *caller)
+{
+	for (size_t i = 0; i < sizeof(theirs) / sizeof(theirs[0]); i++)
+		if ((uintptr_t)caller >= theirs[i].from && (uintptr_t)caller < theirs[i].to)
+			return true;
+	return false;
+}
+
 static int64_t told(enum slot s)
 {
 	return atomic_load(&page[s]);
 }
 
-static bool fails(enum kind kind)
+static bool fails_for(enum kind kind, const void *caller)
 {
 	int64_t n, at, every;
 
-	if (!page || !(told(NTH_KINDS) >> kind & 1) || told(NTH_NOT_PID) == getpid())
+	if (!page || !(told(NTH_KINDS) >> kind & 1) || told(NTH_NOT_PID) == getpid() || (told(NTH_OURS) && is_theirs(caller)))
 		return false;
 	n = atomic_fetch_add(&page[NTH_SEEN], 1) + 1;
 	at = told(NTH_AT);
@@ -62,6 +99,8 @@ static bool fails(enum kind kind)
 	errno = (int)told(NTH_ERRNO);
 	return true;
 }
+
+#define fails(kind) fails_for(kind, __builtin_return_address(0))
 
 /* The function behind ours is looked up when it is first needed. */
 #define OURS(type, name, kind, failed, params, args) \

@@ -26,6 +26,7 @@ enum slot {
 	NTH_FOR,           /* told: how many fail from there on */
 	NTH_EVERY,         /* told: each so-manyeth fails instead; 0: NTH_AT says which */
 	NTH_ERRNO,         /* told: with which errno */
+	NTH_OURS,          /* told: 1 calls that the C library or OpenSSL makes do not count: starting, both crash without memory */
 	NTH_NOT_PID,       /* told: the process that is left alone; 0: none */
 	NTH_SEEN,          /* heard: how many such calls there were */
 	NTH_FAILED,        /* heard: how many of them failed by this */

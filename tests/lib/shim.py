@@ -13,7 +13,7 @@ from lib.programs import BUILD, SANITIZED, THREAD_SANITIZED
 
 # The order is tests/faults/shim.h's.
 SLOTS = ["syncs", "synced_writes", "sync_delay_us", "writes", "bytes_free", "fs_magic", "clock_offset_s", "clock_sync",
-         "nth_kinds", "nth_at", "nth_for", "nth_every", "nth_errno", "nth_not_pid", "nth_seen", "nth_failed"]
+         "nth_kinds", "nth_at", "nth_for", "nth_every", "nth_errno", "nth_ours", "nth_not_pid", "nth_seen", "nth_failed"]
 AS_THEY_ARE, NO_SPACE, SHORT, NO_SPACE_SYNCED = range(4)
 NFS_MAGIC = 0x6969
 SYNCED, UNSYNCED, UNSAID = 1, 2, 3
