@@ -203,7 +203,7 @@ void refuse_evenly(const struct token *t, const struct token_context *c, enum re
 	const struct key *key;
 	json_t *header = NULL;
 
-	if (t->header_seen && part_parse(t->header, &header) == REASON_NONE)
+	if (t->header_seen && t->kid.size && part_parse(t->header, &header) == REASON_NONE)
 		json_decref(header);
 	if (t->header_seen && find_key(c->ring, t->kid))
 		(void)is_tombstone(t, c);
