@@ -21,7 +21,20 @@ class Stat(ctypes.Structure):
                 ("maxreaders", ctypes.c_uint), ("numreaders", ctypes.c_uint)]
 
 
+class TableStat(ctypes.Structure):
+    """MDB_stat."""
+    _fields_ = [("psize", ctypes.c_uint), ("depth", ctypes.c_uint), ("branch", ctypes.c_size_t), ("leaf", ctypes.c_size_t),
+                ("overflow", ctypes.c_size_t), ("entries", ctypes.c_size_t)]
+
+
 class Environment(RawDb):
+    def entries(self, table):
+        def work(txn, dbi):
+            stat = TableStat()
+            self.call("mdb_stat", txn, dbi, ctypes.byref(stat))
+            return stat.entries
+        return self.within(table, RDONLY, work)
+
     def readers(self):
         """{pid: slots}"""
         lines = []
@@ -94,6 +107,8 @@ class Sampler(threading.Thread):
         file, row["ledger free"] = ledger.pages()
         row["ledger used"] = file - row["ledger free"]
         row["ledger file"] = file
+        row["records"] = ledger.entries("records")
+        row["used/1000"] = round(1000 * row["ledger used"] / max(1, row["records"]), 1)
         row["vault used"] = vault.pages()[0] - vault.pages()[1]
         return row
 
