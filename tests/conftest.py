@@ -8,7 +8,7 @@ import pytest
 sys.dont_write_bytecode = True
 from lib.datadir import DataDir          # noqa: E402
 from lib.lighttpd import Lighttpd        # noqa: E402
-from lib.programs import COUNTED, SANITIZED, THREAD_SANITIZED       # noqa: E402
+from lib.programs import ANY_TREE, SANITIZED    # noqa: E402
 from lib.worker import Worker            # noqa: E402
 
 LIMIT_SECONDS = 60
@@ -22,7 +22,7 @@ def pytest_collection_modifyitems(items):
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.skip(reason="slow: make check-all runs it"))
         tree = item.get_closest_marker("tree")
-        if tree and tree.args[0] != here and not (COUNTED or THREAD_SANITIZED):
+        if tree and tree.args[0] != here and not ANY_TREE:
             item.add_marker(pytest.mark.skip(reason=f"the {tree.args[0]} tree runs it; make check-all both"))
 
 

@@ -123,6 +123,65 @@ static void expired_pins_are_cleared_a_few_per_claim(void **state)
 	assert_int_equal(rows(*state, DB_PINS), 10 - 8 + 2);
 }
 
+/* Too many have expired for the last to be cleared away before it is asked for. */
+static void an_expired_pin_that_is_still_there_is_nobodys(void **state)
+{
+	for (unsigned i = 0; i < 10; i++)
+		assert_int_equal(claim(*state, i, ALEX, NOW + i), REASON_NONE);
+	assert_int_equal(claim(*state, 9, JORDAN, NOW + PIN_SECONDS + 8), REASON_CONVERSATION_CONFLICT);
+	assert_int_equal(claim(*state, 9, JORDAN, NOW + PIN_SECONDS + 9), REASON_NONE);
+	assert_true(owner_is(*state, 9, JORDAN, NOW + PIN_SECONDS + 9));
+}
+
+static void erased(struct store *st, const char *subject, size_t expected)
+{
+	struct txn *t = txn_write(st, ENV_LEDGER);
+
+	assert_int_equal(pin_remove(t, "demo", subject, 100), expected);
+	assert_int_equal(txn_end(t), RC_OK);
+}
+
+static void erasing_a_subject_takes_its_pins_and_no_one_elses(void **state)
+{
+	struct txn *t;
+
+	assert_int_equal(claim(*state, 1, ALEX, NOW), REASON_NONE);
+	assert_int_equal(claim(*state, 2, ALEX, NOW), REASON_NONE);
+	assert_int_equal(claim(*state, 3, JORDAN, NOW), REASON_NONE);
+	t = txn_write(*state, ENV_LEDGER);
+	assert_int_equal(pin_claim(t, "demo-2", conversation(1), ALEX, NOW * 1000000), REASON_NONE);
+	assert_int_equal(txn_end(t), RC_OK);
+	erased(*state, ALEX, 2);
+	assert_true(owner_is(*state, 1, NULL, NOW));
+	assert_true(owner_is(*state, 2, NULL, NOW));
+	assert_true(owner_is(*state, 3, JORDAN, NOW));
+	assert_int_equal(rows(*state, DB_PINS), 2);
+	assert_int_equal(rows(*state, DB_PIN_ORDER), 2);
+	assert_int_equal(rows(*state, DB_PIN_EXPIRY), 2);
+	erased(*state, ALEX, 0);
+}
+
+/* The ledger is hostile: a row of one subject's order that names what is another's by now. */
+static void erasing_follows_no_stale_row_into_anothers_conversation(void **state)
+{
+	struct buf key = BUF_INIT;
+	uint8_t at[8];
+	struct txn *t;
+
+	assert_int_equal(claim(*state, 3, JORDAN, NOW), REASON_NONE);
+	be64_put(at, NOW * 1000000);
+	buf_add(&key, "demo\0" ALEX, 5 + sizeof(ALEX));
+	buf_add(&key, at, sizeof(at));
+	buf_add(&key, conversation(3), CONVERSATION_KEY_SIZE);
+	t = txn_write(*state, ENV_LEDGER);
+	txn_put(t, DB_PIN_ORDER, buf_span(&key), span_of(NULL, 0));
+	assert_int_equal(txn_end(t), RC_OK);
+	erased(*state, ALEX, 1);
+	assert_true(owner_is(*state, 3, JORDAN, NOW));
+	assert_int_equal(rows(*state, DB_PIN_ORDER), 1);
+	buf_done(&key);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +191,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(owner_extends_and_not_more_than_hourly, setup, teardown),
 		cmocka_unit_test_setup_teardown(oldest_of_a_subjects_pins_makes_room_and_no_one_elses, setup, teardown),
 		cmocka_unit_test_setup_teardown(expired_pins_are_cleared_a_few_per_claim, setup, teardown),
+		cmocka_unit_test_setup_teardown(an_expired_pin_that_is_still_there_is_nobodys, setup, teardown),
+		cmocka_unit_test_setup_teardown(erasing_a_subject_takes_its_pins_and_no_one_elses, setup, teardown),
+		cmocka_unit_test_setup_teardown(erasing_follows_no_stale_row_into_anothers_conversation, setup, teardown),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
