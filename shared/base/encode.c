@@ -182,6 +182,23 @@ uint32_t crc32_of(struct span data)
 	return (uint32_t)crc32_z(0, data.size ? data.data : (const void *)"", data.size);
 }
 
+/* Randomness for many ids at once: asking for it costs more than all else about an id. A thread's own; none of our programs
+ * goes on making ids in a child of fork(). */
+static bool id_random(uint8_t *out, size_t size)
+{
+	static _Thread_local uint8_t pool[256];
+	static _Thread_local size_t left;
+
+	if (left < size) {
+		if (crypto_random(pool, sizeof(pool)) != RC_OK)
+			return false;
+		left = sizeof(pool);
+	}
+	left -= size;
+	memcpy(out, pool + left, size);
+	return true;
+}
+
 bool ulid_make(char out[ULID_MAX], uint64_t time_ms)
 {
 	static const char letters[] = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
@@ -191,7 +208,7 @@ bool ulid_make(char out[ULID_MAX], uint64_t time_ms)
 
 	for (int i = 5; i >= 0; i--, time_ms >>= 8)
 		id[i] = (uint8_t)time_ms;
-	if (crypto_random(id + 6, sizeof(id) - 6) != RC_OK)
+	if (!id_random(id + 6, sizeof(id) - 6))
 		return false;
 	for (size_t i = 0; i < sizeof(id); i++) {
 		bits = (bits << 8 | id[i]) & 0xffff;

@@ -113,11 +113,95 @@ static int add_chunk(const char *data, size_t size, void *arg)
 	return b->failed ? -1 : 0;
 }
 
-void json_canonical(struct buf *b, const json_t *value)
+#define SORTED_MAX 32                  /* members that are sorted here; larger objects are jansson's */
+
+static void add_by_jansson(struct buf *b, const json_t *value)
 {
 	size_t flags = JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY;
 
 	if (json_dump_callback(value, add_chunk, b, flags) != 0)
+		b->failed = true;
+}
+
+static void add_value(struct buf *b, const json_t *value);
+
+static void add_array(struct buf *b, const json_t *array)
+{
+	for (size_t i = 0; i < json_array_size(array); i++) {
+		buf_add_char(b, i ? ',' : '[');
+		add_value(b, json_array_get(array, i));
+	}
+	buf_add_str(b, json_array_size(array) ? "]" : "[]");
+}
+
+static void add_object(struct buf *b, json_t *object)
+{
+	struct { const char *name; json_t *value; } sorted[SORTED_MAX];
+	size_t count = 0, i;
+	const char *name;
+	json_t *value;
+
+	if (json_object_size(object) > SORTED_MAX) {
+		add_by_jansson(b, object);
+		return;
+	}
+	json_object_foreach(object, name, value) {
+		for (i = count++; i > 0 && strcmp(sorted[i - 1].name, name) > 0; i--)
+			sorted[i] = sorted[i - 1];
+		sorted[i].name = name;
+		sorted[i].value = value;
+	}
+	for (i = 0; i < count; i++) {
+		buf_add_char(b, i ? ',' : '{');
+		buf_add_json(b, span_str(sorted[i].name));
+		buf_add_char(b, ':');
+		add_value(b, sorted[i].value);
+	}
+	buf_add_str(b, count ? "}" : "{}");
+}
+
+static void add_integer(struct buf *b, json_int_t n)
+{
+	if (n < 0)
+		buf_add_char(b, '-');
+	buf_add_u64(b, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
+}
+
+static void add_value(struct buf *b, const json_t *value)
+{
+	switch (json_typeof(value)) {
+	case JSON_OBJECT:
+		add_object(b, (json_t *)value);
+		break;
+	case JSON_ARRAY:
+		add_array(b, value);
+		break;
+	case JSON_STRING:
+		buf_add_json(b, json_span(value));
+		break;
+	case JSON_INTEGER:
+		add_integer(b, json_integer_value(value));
+		break;
+	case JSON_TRUE:
+		buf_add_str(b, "true");
+		break;
+	case JSON_FALSE:
+		buf_add_str(b, "false");
+		break;
+	case JSON_NULL:
+		buf_add_str(b, "null");
+		break;
+	default:
+		add_by_jansson(b, value);
+	}
+}
+
+/* jansson's own spelling, byte for byte, in a fifth of its time. A value is no deeper than json_strict() let it be. */
+void json_canonical(struct buf *b, const json_t *value)
+{
+	if (value)
+		add_value(b, value);
+	else
 		b->failed = true;
 }
 

@@ -1,7 +1,6 @@
 /* compile.c -- from a connector's JSON to a connector, and from a connector to an operation. */
 #include "connector/connector-private.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 
 static const struct connector_kind *const kinds[] = { &documents_kind, &static_kind, &http_kind };
@@ -90,11 +89,11 @@ enum reason connector_bind(const struct connector *c, const struct binding *b, s
 
 	if (!owner_is_right(c, b))
 		return REASON_IDENTITY_INCOMPLETE;
-	if (strlen(b->site) >= sizeof(op->site) || !(op = calloc(1, sizeof(*op))))
+	if (strlen(b->site) >= sizeof(op->site) || strlen(b->owner) >= sizeof(op->owner) || !(op = calloc(1, sizeof(*op))))
 		return REASON_OVERLOADED;
 	op->connector = c;
-	snprintf(op->site, sizeof(op->site), "%s", b->site);
-	snprintf(op->owner, sizeof(op->owner), "%s", b->owner);
+	memcpy(op->site, b->site, strlen(b->site) + 1);
+	memcpy(op->owner, b->owner, strlen(b->owner) + 1);
 	why = c->kind->bind(c, b, op);
 	if (why != REASON_NONE) {
 		operation_free(op);

@@ -8,6 +8,7 @@
 #include "base/json.h"
 #include "base/problems.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static enum rc parse(struct span text, unsigned depth)
@@ -55,6 +56,78 @@ static void a_nul_byte_is_refused_wherever_it_is(void **state)
 	assert_int_equal(parse(span_of("{}\0", 3), 32), RC_INVALID);
 	assert_int_equal(parse(span_of("\0{}", 3), 32), RC_INVALID);
 	assert_int_equal(parse(span_of("\"a\0b\"", 5), 32), RC_INVALID);
+}
+
+/* ---- the canonical text, beside jansson's own ---- */
+
+static unsigned random_state;
+
+static unsigned any(unsigned below)
+{
+	random_state = random_state * 1103515245 + 12345;
+	return (random_state >> 16) % below;
+}
+
+static json_t *any_text(void)
+{
+	static const char *const pieces[] = {
+		"", "a", "B", "order_id", "\"", "\\", "/", "\n\t\b\f\r", "\x01\x1f", "\x7f", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x9a\xb2", "~",
+	};
+	char text[64] = "";
+
+	for (unsigned i = any(4); i > 0; i--)
+		strcat(text, pieces[any(ARRAY_LEN(pieces))]);
+	return json_string(text);
+}
+
+static json_t *any_scalar(void)
+{
+	static const json_int_t numbers[] = { 0, 1, -1, 42, 1795281562, INT64_MAX, INT64_MIN, -9007199254740993 };
+
+	switch (any(6)) {
+	case 0: return json_integer(numbers[any(ARRAY_LEN(numbers))]);
+	case 1: return json_real((double)any(100000) / 7 - 3000);
+	case 2: return json_boolean(any(2));
+	case 3: return json_null();
+	default: return any_text();
+	}
+}
+
+static json_t *any_value(unsigned depth)
+{
+	unsigned kind = depth ? any(4) : 0, count = any(20) == 0 ? 40 : any(6);
+	json_t *value = kind == 1 ? json_array() : kind >= 2 ? json_object() : any_scalar();
+
+	for (unsigned i = 0; kind == 1 && i < count; i++)
+		json_array_append_new(value, any_value(depth - 1));
+	for (unsigned i = 0; kind >= 2 && i < count; i++) {
+		json_t *name = any_text();
+		char key[80];
+
+		snprintf(key, sizeof(key), "%s%u", json_string_value(name), any(50));
+		json_object_set_new(value, key, any_value(depth - 1));
+		json_decref(name);
+	}
+	return value;
+}
+
+static void canonical_text_is_jansson_s(void **state)
+{
+	(void)state;
+	for (random_state = 1; random_state < 3000000000U; random_state += 20000003U) {
+		unsigned seed = random_state;
+		json_t *value = any_value(4);
+		char *expected = json_dumps(value, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY);
+		struct buf b = BUF_INIT;
+
+		json_canonical(&b, value);
+		assert_false(b.failed);
+		assert_string_equal(b.data, expected);
+		buf_done(&b);
+		free(expected);
+		json_decref(value);
+		random_state = seed;
+	}
 }
 
 static void depth_counts_outside_strings_alone(void **state)
@@ -222,6 +295,7 @@ int main(void)
 		cmocka_unit_test(very_deep_nesting_is_refused_before_it_recurses),
 		cmocka_unit_test(a_refusal_does_not_quote_the_input),
 		cmocka_unit_test(canonical_text_is_compact_sorted_and_ascii),
+		cmocka_unit_test(canonical_text_is_jansson_s),
 		cmocka_unit_test(pointers_escape_their_two_signs),
 		cmocka_unit_test(pointers_lead_to_one_place),
 		cmocka_unit_test(what_is_no_pointer_is_told),
