@@ -53,7 +53,7 @@ def test_a_refreshed_token_is_saved_whichever_call_fails(desk):
     desk.connect()
     desk.nth["nth_not_pid"] = desk.connectd.pid         # it happens in a process of its own
     tokens, hits = desk.shop.tokens, 0
-    for kind in ("sync", "change", "open"):
+    for kind in ("sync", "change", "open") if SLOW else ("sync",):
         for fault in desk.nth.every(kind):
             tokens.forget_access()
             tokens.between = fault.__enter__            # when the new token is given
@@ -67,7 +67,7 @@ def test_a_refreshed_token_is_saved_whichever_call_fails(desk):
             desk.works()
             unharmed(desk.shop)
             assert [name for name in desk.files() if not name.endswith(".lock")] == ["shop"], f"{fault}: {desk.files()}"
-    assert hits >= 3
+    assert hits >= (3 if SLOW else 1)
 
 
 def test_a_disk_that_is_full_for_a_while_loses_no_token(desk):

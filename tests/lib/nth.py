@@ -18,6 +18,7 @@ KINDS = {"memory": errno.ENOMEM, "write": errno.ENOSPC, "read": errno.EIO, "sync
          "open": errno.EMFILE, "accept": errno.EMFILE, "thread": errno.EAGAIN, "epoll": errno.ENOSPC, "change": errno.EIO,
          "look": errno.EIO}
 FOR_EVER = 2**40
+ALL_UP_TO = 400             # a request has 130 allocations, a rotation 200, a doctor 1,500 of one kind
 
 
 class Fault:
@@ -69,12 +70,12 @@ class Nth(Shim):
         return self
 
     def every(self, kind, error=None, count=1, few=1):
-        """A Fault for each N, until the whole has fewer such calls. Of many only some unless all are wanted: the first, and then
-        further and further apart, `few` of them in a row where the steps are small."""
+        """A Fault for each N, until the whole has fewer such calls. Unless all are wanted, and beyond ALL_UP_TO, only some of them,
+        further and further apart: from N on each `few` steps are as wide as N is large."""
         number = 1
         while True:
             fault = Fault(self, kind, number, error or KINDS[kind], count)
             yield fault
             if not fault.hit:
                 return
-            number += 1 if SLOW else 1 + number // few
+            number += 1 if SLOW and number < ALL_UP_TO else 1 + number // few
