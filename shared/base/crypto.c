@@ -1,17 +1,18 @@
 /* crypto.c -- everything taken from OpenSSL.
  *
- * Algorithms are fetched once a process, and a thread keeps its digest context: a fetch by name costs more than the
- * hash of a short text, and every record of the audit log is hashed. */
+ * SHA-256 is taken by its own functions, which OpenSSL 3 keeps and calls deprecated. The general ones (EVP) allocate, fill, wipe and
+ * free a context for each hash, which costs as much as hashing a short text, and every token and every record of the audit
+ * log is hashed. Besides, a state that lies open can be kept in the secure heap, as that of an HMAC key is here. */
+#define OPENSSL_SUPPRESS_DEPRECATED      /* SHA256_Init() and its like */
 #include "base/crypto.h"
 
 #include <limits.h>
-#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/rand.h>
+#include <openssl/sha.h>
 #include <pthread.h>
-#include <stdlib.h>
 
 #define NONCE_SIZE 12
 #define TAG_SIZE 16
@@ -19,28 +20,17 @@
 _Static_assert(AEAD_OVERHEAD == NONCE_SIZE + TAG_SIZE, "what aead_seal adds");
 
 static pthread_once_t fetch_once = PTHREAD_ONCE_INIT;
-static EVP_MD *md_sha256;
-static EVP_MAC *mac_hmac;
 static EVP_CIPHER *cipher_gcm;
-static pthread_key_t digest_key;      /* of each thread's EVP_MD_CTX */
-static bool has_digest_key;
 
-static void free_digest(void *ctx)
-{
-	EVP_MD_CTX_free(ctx);
-}
-
+/* A fetch by name costs more than sealing a short text. */
 static void fetch_all(void)
 {
-	has_digest_key = pthread_key_create(&digest_key, free_digest) == 0;
-	md_sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
-	mac_hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
 	cipher_gcm = EVP_CIPHER_fetch(NULL, "AES-256-GCM", NULL);
 }
 
 static bool fetched(void)
 {
-	return pthread_once(&fetch_once, fetch_all) == 0 && has_digest_key && md_sha256 && mac_hmac && cipher_gcm;
+	return pthread_once(&fetch_once, fetch_all) == 0 && cipher_gcm;
 }
 
 static enum rc rc_of(bool ok)
@@ -60,32 +50,15 @@ bool crypto_equal(const void *a, const void *b, size_t size)
 	return CRYPTO_memcmp(a, b, size) == 0;
 }
 
-/* What it last hashed is not left in it: OpenSSL wipes the block buffer when a digest ends. */
-static EVP_MD_CTX *thread_digest(void)
-{
-	EVP_MD_CTX *ctx;
-
-	if (!fetched())
-		return NULL;
-	ctx = pthread_getspecific(digest_key);
-	if (ctx)
-		return ctx;
-	ctx = EVP_MD_CTX_new();
-	if (ctx && (EVP_DigestInit_ex2(ctx, md_sha256, NULL) != 1 || pthread_setspecific(digest_key, ctx) != 0)) {
-		EVP_MD_CTX_free(ctx);
-		ctx = NULL;
-	}
-	return ctx;
-}
-
+/* What it last hashed is not left in the state: OpenSSL wipes its block when a hash ends. */
 enum rc crypto_sha256_parts(const struct span *parts, size_t count, uint8_t out[SHA256_SIZE])
 {
-	EVP_MD_CTX *ctx = thread_digest();
-	bool ok = ctx && EVP_DigestInit_ex2(ctx, NULL, NULL) == 1;
+	SHA256_CTX state;
+	bool ok = SHA256_Init(&state) == 1;
 
 	for (size_t i = 0; ok && i < count; i++)
-		ok = parts[i].size == 0 || EVP_DigestUpdate(ctx, parts[i].data, parts[i].size) == 1;
-	return rc_of(ok && EVP_DigestFinal_ex(ctx, out, NULL) == 1);
+		ok = parts[i].size == 0 || SHA256_Update(&state, parts[i].data, parts[i].size) == 1;
+	return rc_of(ok && SHA256_Final(out, &state) == 1);
 }
 
 enum rc crypto_sha256(struct span data, uint8_t out[SHA256_SIZE])
@@ -123,78 +96,85 @@ void crypto_wipe(void *data, size_t size)
 		OPENSSL_cleanse(data, size);
 }
 
-/* ---- HMAC ---- */
+/* ---- HMAC: RFC 2104, from the two states that the padded key leaves behind ---- */
 
 struct hmac_key {
-	EVP_MAC_CTX *ctx;
+	SHA256_CTX inner, outer;
 };
 
-/* OpenSSL reads a NULL key as "keep the key": an empty key is given as bytes of its own. */
-static EVP_MAC_CTX *hmac_begin(struct span key)
+static bool hash_pad(SHA256_CTX *state, const uint8_t block[SHA256_CBLOCK], uint8_t pad)
 {
-	char digest[] = "SHA256";
-	OSSL_PARAM params[] = {
-		OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, digest, 0),
-		OSSL_PARAM_construct_end(),
-	};
-	EVP_MAC_CTX *ctx = fetched() ? EVP_MAC_CTX_new(mac_hmac) : NULL;
-	const void *bytes = key.size ? key.data : "";
+	uint8_t padded[SHA256_CBLOCK];
+	bool ok;
 
-	if (ctx && EVP_MAC_init(ctx, bytes, key.size, params) != 1) {
-		EVP_MAC_CTX_free(ctx);
-		ctx = NULL;
-	}
-	return ctx;
+	for (size_t i = 0; i < sizeof(padded); i++)
+		padded[i] = block[i] ^ pad;
+	ok = SHA256_Init(state) == 1 && SHA256_Update(state, padded, sizeof(padded)) == 1;
+	secret_wipe(padded, sizeof(padded));
+	return ok;
 }
 
-static enum rc hmac_end(EVP_MAC_CTX *ctx, struct span data, uint8_t out[SHA256_SIZE])
+static enum rc hmac_begin(struct hmac_key *k, struct span key)
 {
-	size_t size = 0;
+	uint8_t block[SHA256_CBLOCK] = { 0 };
+	enum rc rc = RC_OK;
 
-	return rc_of(EVP_MAC_update(ctx, data.size ? data.data : (const void *)"", data.size) == 1 &&
-		     EVP_MAC_final(ctx, out, &size, SHA256_SIZE) == 1 && size == SHA256_SIZE);
+	if (key.size > sizeof(block))
+		rc = crypto_sha256(key, block);
+	else if (key.size)
+		memcpy(block, key.data, key.size);
+	if (rc == RC_OK)
+		rc = rc_of(hash_pad(&k->inner, block, 0x36) && hash_pad(&k->outer, block, 0x5c));
+	secret_wipe(block, sizeof(block));
+	return rc;
+}
+
+enum rc hmac_key_sign(const struct hmac_key *k, struct span data, uint8_t out[SHA256_SIZE])
+{
+	SHA256_CTX state = k->inner;
+	uint8_t inner[SHA256_SIZE];
+	bool ok = (data.size == 0 || SHA256_Update(&state, data.data, data.size) == 1) && SHA256_Final(inner, &state) == 1;
+
+	state = k->outer;
+	ok = ok && SHA256_Update(&state, inner, sizeof(inner)) == 1 && SHA256_Final(out, &state) == 1;
+	secret_wipe(&state, sizeof(state));
+	secret_wipe(inner, sizeof(inner));
+	return rc_of(ok);
 }
 
 enum rc crypto_hmac(struct span key, struct span data, uint8_t out[SHA256_SIZE])
 {
-	EVP_MAC_CTX *ctx = hmac_begin(key);
-	enum rc rc = ctx ? hmac_end(ctx, data, out) : RC_IO;
+	struct hmac_key k;
+	enum rc rc = hmac_begin(&k, key);
 
-	EVP_MAC_CTX_free(ctx);
+	if (rc == RC_OK)
+		rc = hmac_key_sign(&k, data, out);
+	secret_wipe(&k, sizeof(k));
 	return rc;
 }
 
 enum rc hmac_key_new(struct span key, struct hmac_key **ret)
 {
 	struct hmac_key *k;
+	enum rc rc;
 
 	if (key.size < SHA256_SIZE)
 		return RC_INVALID;
-	k = malloc(sizeof(*k));
+	k = crypto_heap_alloc(sizeof(*k));
 	if (!k)
 		return RC_NOMEM;
-	k->ctx = hmac_begin(key);
-	if (!k->ctx) {
-		free(k);
-		return RC_IO;
-	}
-	*ret = k;
-	return RC_OK;
-}
-
-enum rc hmac_key_sign(struct hmac_key *k, struct span data, uint8_t out[SHA256_SIZE])
-{
-	if (EVP_MAC_init(k->ctx, NULL, 0, NULL) != 1)
-		return RC_IO;
-	return hmac_end(k->ctx, data, out);
+	rc = hmac_begin(k, key);
+	if (rc == RC_OK)
+		*ret = k;
+	else
+		hmac_key_free(k);
+	return rc;
 }
 
 void hmac_key_free(struct hmac_key *k)
 {
-	if (!k)
-		return;
-	EVP_MAC_CTX_free(k->ctx);      /* wipes the keyed state */
-	free(k);
+	if (k)
+		crypto_heap_free(k, sizeof(*k));
 }
 
 /* ---- Ed25519 ---- */

@@ -21,18 +21,18 @@ enum rc crypto_sha256(struct span data, uint8_t out[SHA256_SIZE]) MUST_CHECK;
 enum rc crypto_sha256_parts(const struct span *parts, size_t count, uint8_t out[SHA256_SIZE]) MUST_CHECK;
 enum rc crypto_hmac(struct span key, struct span data, uint8_t out[SHA256_SIZE]) MUST_CHECK;
 
-/* The secure heap, for secret.c alone. init, once a process: true if its pages are locked. alloc: zeroed memory of
+/* The secure heap, for secret.c and the keys of HMACs. init, once a process: true if its pages are locked. alloc: zeroed memory of
  * the arena, or ordinary memory where it is full or absent; NULL: out of memory. free wipes. */
 bool    crypto_heap_init(size_t size);
 void   *crypto_heap_alloc(size_t size);
 void    crypto_heap_free(void *data, size_t size);
 void    crypto_wipe(void *data, size_t size);
 
-/* HMAC-SHA256 with its key already in place: what a verify costs is one pass over the data.
- * Not thread-safe: one per thread and key. RFC 2104, RFC 7518 3.2: new refuses a key under 32 bytes (RC_INVALID). */
+/* HMAC-SHA256 with its key already in place, in the secure heap: what a verify costs is one pass over the data.
+ * RFC 2104, RFC 7518 3.2: new refuses a key under 32 bytes (RC_INVALID). */
 struct hmac_key;
 enum rc hmac_key_new(struct span key, struct hmac_key **ret) MUST_CHECK;
-enum rc hmac_key_sign(struct hmac_key *k, struct span data, uint8_t out[SHA256_SIZE]) MUST_CHECK;
+enum rc hmac_key_sign(const struct hmac_key *k, struct span data, uint8_t out[SHA256_SIZE]) MUST_CHECK;
 void    hmac_key_free(struct hmac_key *k);
 
 /* Ed25519 (RFC 8032). The private key is its 32-byte seed; another size is RC_INVALID. verify: false too where the

@@ -12,12 +12,12 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-#define HEAP_SIZE ((size_t)1 << 20)
+#define HEAP_SIZE ((size_t)4 << 20)
 
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
 static bool heap_locked;      /* written once, under process_once */
 
-/* HMAC contexts keep key state in the ordinary heap, so the arena alone is not enough: no core dump, and not
+/* A full arena leaves secrets in the ordinary heap, and ciphers keep their key schedules there: no core dump, and not
  * dumpable, which also stops another process of this user from reading our memory. */
 static void process_init(void)
 {
