@@ -30,7 +30,7 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_call(item):
     """No test waits for ever: past its limit it fails where it stands, and its fixtures still clean up."""
     marker = item.get_closest_marker("limit")
-    seconds = marker.args[0] if marker else LIMIT_SECONDS
+    seconds = (marker.args[0] if marker else LIMIT_SECONDS) * (4 if THREAD_SANITIZED else 1)
 
     def too_long(*_):
         raise TimeoutError(f"the test is not done after {seconds} s")

@@ -17,7 +17,7 @@ from lib import fastcgi
 from lib.fastcgi import (ABORT_REQUEST, AUTHORIZER, BEGIN_REQUEST, DATA, FILTER, GET_VALUES, PARAMS, STDIN, Connection, ask, begin,
                          environ, get_values, length_of, params, record, stream, whole)
 from lib.ledger import HeldLedger
-from lib.programs import SANITIZED, environment, program, wait_until
+from lib.programs import SANITIZED, THREAD_SANITIZED, environment, program, wait_until
 from lib.worker import Worker
 
 BODY_MAX = 65536
@@ -524,7 +524,7 @@ def test_it_stops_in_time_whatever_its_connections_do(data, how):
             for c in parked:
                 c.send(whole(environ("POST", ORDERS, body=b"{}", token=site.token()), b"{}", keep=True))
             wait_until(lambda: queued(w) == 8, "the actions to wait for the ledger")
-            assert w.stop(how) < 2
+            assert w.stop(how) < 2 or THREAD_SANITIZED
         for c in parked:                                   # told that they were not done, or cut off; never a success
             reply = c.read_reply()
             assert reply.closed or reply.answer.check().code == "audit_unavailable"
@@ -553,6 +553,7 @@ def test_a_stop_finishes_what_is_in_flight(data):
     assert len(data.audit(outcome="done", action="list_orders")) == 1
 
 
+@pytest.mark.skipif(THREAD_SANITIZED, reason="400 answers within a stop's 0.4 s are promised of the program as it ships")
 def test_a_stop_answers_what_has_come_over_kept_connections(data):
     """Each web server's next request was sent before the worker began to stop: closing would lose it without an answer."""
     with Worker(data, threads=1) as w:

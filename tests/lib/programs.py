@@ -16,7 +16,7 @@ ANY_TREE = THREAD_SANITIZED or BUILD.name == "build-coverage" or os.environ.get(
 SANITIZER_EXIT = 99                    # no program of ours ends with it by itself
 SANITIZER_OPTIONS = {name: f"exitcode={SANITIZER_EXIT}{more}" for name, more in {
     "ASAN_OPTIONS": "", "LSAN_OPTIONS": "", "UBSAN_OPTIONS": ":print_stacktrace=1",
-    "TSAN_OPTIONS": f":second_deadlock_stack=1:suppressions={ROOT / 'tests/tsan.supp'}"}.items()}
+    "TSAN_OPTIONS": f":second_deadlock_stack=1:atexit_sleep_ms=0:suppressions={ROOT / 'tests/tsan.supp'}"}.items()}
 USER = pwd.getpwuid(os.geteuid()).pw_name
 
 
