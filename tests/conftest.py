@@ -8,7 +8,7 @@ import pytest
 sys.dont_write_bytecode = True
 from lib.datadir import DataDir          # noqa: E402
 from lib.lighttpd import Lighttpd        # noqa: E402
-from lib.programs import ANY_TREE, SANITIZED    # noqa: E402
+from lib.programs import ANY_TREE, SANITIZED, THREAD_SANITIZED       # noqa: E402
 from lib.worker import Worker            # noqa: E402
 
 LIMIT_SECONDS = 60
