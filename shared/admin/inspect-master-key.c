@@ -36,7 +36,7 @@ static void bad_file(struct inspection *i, const struct store_paths *p, const st
 		         "the master key %s is not a file of %d bytes", p->master_key, KEY_SIZE);
 	else
 		look_say(i, FINDING_WRONG,
-		         mend_with(i, "Run: sudo chmod %03o %s", (unsigned)(s->st_mode & 0777 & ~FORBIDDEN),
+		         mend_with(i, "Run: sudo chmod %03o %s", s->st_mode & 0777 & ~(unsigned)FORBIDDEN,
 		                   p->master_key),
 		         "the master key %s has mode %04o, so others may %s it", p->master_key,
 		         (unsigned)(s->st_mode & 07777), s->st_mode & 022 ? "write" : "read");
