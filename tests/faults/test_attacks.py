@@ -15,6 +15,7 @@ from lib.fastcgi import environ, whole
 from lib.programs import SANITIZED, environment, wait_until
 from lib.worker import STOP_SECONDS, Worker
 
+pytestmark = pytest.mark.tree("sanitized")
 IDENTITY = "/v1/sites/acme/identity"
 GIFTS = 50
 
