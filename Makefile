@@ -109,12 +109,28 @@ $(B)/tests/bench/null-responder: private bench_libs := -lfcgi
 # A fuzz target, driven by libFuzzer where that is among the sanitizers, else run on its corpus by replay.c.
 fuzz_main := $(if $(findstring fuzzer,$(SAN)),,$(call obj,tests/fuzz/replay.c))
 fuzz_target = $(addprefix $(B)/tests/fuzz/fuzz-,$(1))
-$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(call obj,tests/fuzz/fuzz.c tests/fuzz/gate.c tests/fuzz/upstream.c $(testlib_src)) $(fuzz_main) $(B)/libpostern.a
+$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(call obj,tests/fuzz/fuzz.c tests/fuzz/gate.c tests/fuzz/upstream.c tests/fuzz/vault.c $(testlib_src)) $(fuzz_main) $(B)/libpostern.a
 	echo '  LD   $@'
 	$(CC) $(all_ld) $(if $(fuzz_main),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(B)/libpostern.a $(fuzz_libs) $(libs_shared)
 
 $(call fuzz_target,request fastcgi worker): $(call obj,$(filter-out %/main.c,$(fcgi_src)))
 $(call fuzz_target,request fastcgi worker): private fuzz_libs = $(libs_fcgi)
+$(call fuzz_target,console filter): $(call obj,$(filter-out %/main.c,$(tui_src)))
+$(call fuzz_target,console filter): private fuzz_libs = $(libs_tui)
+$(call fuzz_target,cli): $(call obj,$(filter-out %/main.c,$(cli_src))) $(B)/tests/fuzz/cli-main.o
+$(call fuzz_target,connectd): $(call obj,$(filter-out %/main.c,$(connectd_src)) fcgi-app/listen.c)
+$(call fuzz_target,connectd): private fuzz_libs = $(libs_connectd) -Wl,--wrap=upstream_call,--wrap=credentials_ready
+
+# Answers what independent implementations are asked too: tests/fuzz/test_*.py.
+$(B)/tests/fuzz/oracle: $(B)/tests/fuzz/oracle.o $(call obj,tests/fuzz/fuzz.c $(testlib_src)) $(B)/libpostern.a
+	echo '  LD   $@'
+	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a $(libs_shared)
+
+# The command line's main() under another name.
+$(B)/tests/fuzz/cli-main.o: console/cli/main.c $(B)/flags
+	echo '  CC   $@'
+	mkdir -p $(@D)
+	$(CC) $(all_c) -Wno-missing-prototypes -Dmain=cli_main -MMD -MP -c -o $@ $<
 
 $(B)/%.o: %.c $(B)/flags
 	echo '  CC   $@'
@@ -146,7 +162,7 @@ $(B)/flags: FORCE
 
 units: $(units)
 shims: $(shims)
-fuzzers: $(fuzzers)
+fuzzers: $(fuzzers) $(if $(fuzz_main),$(B)/tests/fuzz/oracle)
 
 unit: $(filter $(B)/tests/unit/$(UNIT)/%,$(units))	## UNIT=token: build and run one module's unit tests
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
@@ -162,7 +178,7 @@ once   = tests/docs tests/machine tests/package tests/servers tests/signers
 # ThreadSanitizer sees what runs; the console is one thread, and the slow tests show it nothing more.
 threads = POSTERN_SLOW=0 $(filter-out tests/console,$(call suites,thread)) POSTERN_SLOW=1
 checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(once) $(call suites,address$(comma)undefined) \
-         $(patsubst %.c,$(call tree,address$(comma)undefined)/%,$(fuzz_src))
+         $(patsubst %.c,$(call tree,address$(comma)undefined)/%,$(fuzz_src)) tests/fuzz
 
 check:	## everything: unit, HTTP and CLI tests, also under the sanitizers, and the scripts/check-*
 	@scripts/install-deps

@@ -25,7 +25,7 @@ static void start(void)
 {
 	struct server_options o = { .threads = 1, .peers_max = 16, .calls_max = 16 };
 	static struct server *server;
-	static struct gate *gate;
+	static struct gate *volatile gate;             /* the worker's as long as the process lives */
 	struct why why = { "" };
 	sigset_t all, before;
 

@@ -34,6 +34,8 @@ bool fuzz_header_lines(struct span s);
 size_t fuzz_header(struct span lines, const char *name, struct span *ret);
 /* JSON as a stranger reads it, without our own checks; new. NULL: it is none. */
 json_t *fuzz_json(struct span text);
+/* It ended, and with a code that there is: for calls of which that is all one can say. */
+void fuzz_ended(enum rc rc);
 /* A directory of the process's own, gone when it exits. */
 const char *fuzz_dir(void);
 
