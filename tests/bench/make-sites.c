@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SITES_PER_TRANSACTION 5000
+#define SITES_PER_TRANSACTION 100000
 
 struct many { unsigned long sites, keys, shown; };
 
