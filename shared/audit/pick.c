@@ -123,14 +123,16 @@ static bool named(struct index *x, uint32_t hash, uint64_t ret[PICK_WORDS])
 
 /* ---- which records may match ---- */
 
-static bool narrow(struct pick *p, struct index *x, uint32_t hash)
+/* *ret_any: some are left. */
+static bool narrow(struct pick *p, struct index *x, uint32_t hash, bool *ret_any)
 {
-	uint64_t bits[PICK_WORDS];
+	uint64_t bits[PICK_WORDS], any = 0;
 
 	if (!named(x, hash, bits))
 		return false;
 	for (size_t i = 0; i < PICK_WORDS; i++)
-		p->bits[i] &= bits[i];
+		any |= p->bits[i] &= bits[i];
+	*ret_any = any != 0;
 	return true;
 }
 
@@ -138,14 +140,15 @@ static void load(struct pick *p, uint64_t bundle)
 {
 	struct index x = { .ledger = p->ledger, .bundle = bundle };
 	struct span head;
+	bool any = true;
 
 	p->bundle = bundle;
 	set_all(p->bits, true);
 	if (bundle >= p->whole || !open_index(&x, &head))
 		return;
 	set_all(p->bits, in_time(p, head));
-	for (size_t i = 0; i < p->count; i++) {
-		if (!narrow(p, &x, p->hash[i])) {
+	for (size_t i = 0; i < p->count && any; i++) {
+		if (!narrow(p, &x, p->hash[i], &any)) {
 			set_all(p->bits, true);
 			return;
 		}

@@ -225,12 +225,25 @@ static bool scan_row(struct scan *s, audit_each each, void *arg)
 	return scan_line(s, seq, each, arg);
 }
 
+/* Behind a gap: is the next bundle one by the index as well? Then the log's own pages need not be looked at. */
+static bool pass_over(struct scan *s)
+{
+	uint64_t seq = s->way == &forward ? s->next : s->next - 1, wanted = seq;
+
+	if ((s->way == &back && s->next == 0) || seq < s->least || seq / INDEX_BUNDLE >= s->pick.whole ||
+	    s->way->pick(&s->pick, &wanted))
+		return false;
+	s->next = s->way->leave(seq);
+	return true;
+}
+
 static bool scan_on(struct scan *s, audit_each each, void *arg)
 {
 	bool more = true;
 
 	if (s->stand == STAND_GAP) {
-		stand_on(s, s->way->place(s));
+		if (!pass_over(s))
+			stand_on(s, s->way->place(s));
 	} else {
 		more = scan_row(s, each, arg);
 		stand_on(s, s->way->step(&s->walk, &s->key, &s->line));
