@@ -40,7 +40,6 @@ fcgi_src   := $(wildcard fcgi-app/*.c)
 connectd_src := $(wildcard fcgi-app/connectd/*.c) fcgi-app/listen.c fcgi-app/option-table.c
 unit_src   := $(wildcard tests/unit/*/test_*.c)
 testlib_src := $(wildcard tests/lib/*.c)
-bench_src  := $(wildcard tests/bench/*.c)
 
 # make from here, with a job for each processor unless the caller has said how many.
 build    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$(nproc))
@@ -48,12 +47,9 @@ build    = $(MAKE) --no-print-directory $(if $(findstring -j,$(MAKEFLAGS)),,-j$$
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 programs := $(B)/postern $(B)/postern-fcgi $(B)/postern-connectd $(B)/postern-console
 units    := $(patsubst %.c,$(B)/%,$(unit_src))
-benches  := $(patsubst %.c,$(B)/%,$(bench_src))
 shims    := $(patsubst %.c,$(B)/%.so,$(wildcard tests/faults/shim-*.c))
-fuzz_src := $(wildcard tests/fuzz/fuzz-*.c)
-fuzzers  := $(patsubst %.c,$(B)/%,$(fuzz_src))
 
-.PHONY: all units shims benches bench fuzzers fuzz unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help soak analyze coverage mutation show-flags FORCE
+.PHONY: all units shims unit check-unit check check-all check-trees tidy cppcheck screens install-deps install uninstall deb demo serve clean help FORCE
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -100,38 +96,6 @@ $(B)/tests/unit/%: $(B)/tests/unit/%.o $(call obj,$(testlib_src)) $(B)/libposter
 	echo '  LD   $@'
 	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a -lcmocka $(libs_shared)
 
-$(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libpostern.a
-	echo '  LD   $@'
-	$(CC) $(all_ld) -o $@ $^ $(bench_libs) $(libs_shared)
-$(B)/tests/bench/bench-verify: private bench_libs := -ljwt
-$(B)/tests/bench/null-responder: private bench_libs := -lfcgi
-
-# A fuzz target, driven by libFuzzer where that is among the sanitizers, else run on its corpus by replay.c.
-fuzz_main := $(if $(findstring fuzzer,$(SAN)),,$(call obj,tests/fuzz/replay.c))
-fuzz_target = $(addprefix $(B)/tests/fuzz/fuzz-,$(1))
-$(B)/tests/fuzz/fuzz-%: $(B)/tests/fuzz/fuzz-%.o $(call obj,tests/fuzz/fuzz.c tests/fuzz/gate.c tests/fuzz/upstream.c tests/fuzz/vault.c $(testlib_src)) $(fuzz_main) $(B)/libpostern.a
-	echo '  LD   $@'
-	$(CC) $(all_ld) $(if $(fuzz_main),,-fsanitize=fuzzer) -o $@ $(filter %.o,$^) $(B)/libpostern.a $(fuzz_libs) $(libs_shared)
-
-$(call fuzz_target,request fastcgi worker): $(call obj,$(filter-out %/main.c,$(fcgi_src)))
-$(call fuzz_target,request fastcgi worker): private fuzz_libs = $(libs_fcgi)
-$(call fuzz_target,console filter): $(call obj,$(filter-out %/main.c,$(tui_src)))
-$(call fuzz_target,console filter): private fuzz_libs = $(libs_tui)
-$(call fuzz_target,cli): $(call obj,$(filter-out %/main.c,$(cli_src))) $(B)/tests/fuzz/cli-main.o
-$(call fuzz_target,connectd): $(call obj,$(filter-out %/main.c,$(connectd_src)) fcgi-app/listen.c)
-$(call fuzz_target,connectd): private fuzz_libs = $(libs_connectd) -Wl,--wrap=upstream_call,--wrap=credentials_ready
-
-# Answers what independent implementations are asked too: tests/fuzz/test_*.py.
-$(B)/tests/fuzz/oracle: $(B)/tests/fuzz/oracle.o $(call obj,tests/fuzz/fuzz.c $(testlib_src)) $(B)/libpostern.a
-	echo '  LD   $@'
-	$(CC) $(all_ld) -o $@ $(filter %.o,$^) $(B)/libpostern.a $(libs_shared)
-
-# The command line's main() under another name.
-$(B)/tests/fuzz/cli-main.o: console/cli/main.c $(B)/flags
-	echo '  CC   $@'
-	mkdir -p $(@D)
-	$(CC) $(all_c) -Wno-missing-prototypes -Dmain=cli_main -MMD -MP -c -o $@ $<
-
 $(B)/%.o: %.c $(B)/flags
 	echo '  CC   $@'
 	mkdir -p $(@D)
@@ -162,7 +126,6 @@ $(B)/flags: FORCE
 
 units: $(units)
 shims: $(shims)
-fuzzers: $(fuzzers) $(if $(fuzz_main),$(B)/tests/fuzz/oracle)
 
 unit: $(filter $(B)/tests/unit/$(UNIT)/%,$(units))	## UNIT=token: build and run one module's unit tests
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
@@ -193,21 +156,9 @@ check-all:	## make check in both trees whole, the tests marked slow, analyze, Th
 	@scripts/run-tests POSTERN_SLOW=1 $(checks) scripts/analyze $(threads) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
 		POSTERN_UNDER='valgrind -q --error-exitcode=99' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
 
-# SOAK_RATE=N: so many requests a second; POSTERN_SEED=N: the same choices again.
-soak:	## SOAK_SECONDS=600: workers, console, exports, prune, checkpoints and keys at once, and then the books
-	@scripts/install-deps
-	+@$(build) SAN= all
-	@SOAK_SECONDS=$(or $(SOAK_SECONDS),600) /usr/bin/python3 -B -m pytest -q tests/soak/test_soak.py -k long
-
 check-trees:
 	+@$(build) WERROR=1 SAN= all units shims
 	+@$(build) WERROR=1 SAN=address,undefined all units shims fuzzers
-
-# Instrumented whole, in a tree of its own. FUZZ=name runs one target, each for FUZZ_SECONDS (60).
-fuzz:	## run each fuzz target for FUZZ_SECONDS (FUZZ=name: that one); what was found is kept in build-fuzz/
-	@scripts/install-deps --all
-	+@$(build) B=build-fuzz CC=clang SAN=fuzzer-no-link,address,undefined $(if $(FUZZ),build-fuzz/tests/fuzz/fuzz-$(FUZZ),fuzzers)
-	@tests/fuzz/run build-fuzz $(FUZZ)
 
 # clang-tidy looks again at a file only when its object was made anew. .clang-tidy says what is looked for.
 $(B)/%.tidy: %.c $(B)/%.o .clang-tidy
@@ -222,35 +173,9 @@ cppcheck:
 		-D_GNU_SOURCE -D__linux__ -Ishared -I. -I$(B) \
 		--cppcheck-build-dir=$(B)/cppcheck -j2 shared console fcgi-app
 
-analyze:	## gcc -fanalyzer and clang's scan-build over the product; what is excepted is in .analyze-exceptions
-	@scripts/install-deps --all
-	@$(MAKE) --no-print-directory $(B)/reserved-domains.inc
-	@scripts/analyze
-
-show-flags:
-	@echo '$(filter-out -Werror,$(all_c))'
-
-coverage:	## lines and branches the tests reach, per folder, also in build-coverage/: at least 90 % of the lines of shared/
-	@scripts/install-deps --all
-	@$(MAKE) --no-print-directory COVERAGE=1 all units shims
-	@scripts/coverage $(patsubst %,build-coverage/%,$(unit_src:.c=)) tests/cli tests/http tests/connect tests/console tests/faults
-
-mutation: all units	## seed the faults of tests/mutation one at a time: each must be caught (MUTATION=token: these)
-	@tests/mutation/run $(MUTATION)
-
 screens: $(patsubst %.c,$(B)/%,$(wildcard tests/unit/tui/test_screens*.c))	## write the console's screens anew: their golden files, and those in the README
 	@for t in $^; do POSTERN_WRITE_GOLDEN=1 $$t >$(B)/screens.log 2>&1 || { cat $(B)/screens.log; exit 1; }; done
 	@scripts/check-docs --write
-
-# ---- measuring ----
-
-benches: $(benches)
-
-# BENCH=servers names one, ROUNDS=20 asks for more rounds.
-bench:	## BENCH=name: measure against the floor and the alternatives: a table, and build/bench.json
-	@scripts/install-deps --bench
-	@$(MAKE) --no-print-directory SAN= all benches
-	@POSTERN_BUILD=$(call tree) ROUNDS=$(ROUNDS) tests/bench/run.py $(BENCH)
 
 # ---- installing ----
 
@@ -310,6 +235,7 @@ clean:	## remove everything that was built
 	rm -rf build build-*
 
 help:	## this list
-	@sed -n 's/^\([a-z-]*\):[^#]*## *\(.*\)/\1|\2/p' Makefile | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):[^#]*## *\(.*\)/\1|\2/p' Makefile tests/proof.mk | awk -F'|' '{ printf "  make %-13s %s\n", $$1, $$2 }'
 
+include tests/proof.mk
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
