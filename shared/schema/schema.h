@@ -5,8 +5,8 @@
  * is one with a value that cannot apply, one that says nothing about the type beside it, and a pair that nothing
  * satisfies. `type` is a name or an array of names; additionalProperties true (the default) or false, never a
  * schema; items a schema; required names properties. Lengths count Unicode code points. `pattern` is PCRE2 (UTF,
- * not anchored, read as ECMA-262 where they differ: `$` is the very end), run with a match limit and without
- * back-references: a subject that exceeds the limit, or 4,096 bytes, does not match. `default` is annotation only.
+ * not anchored, read as ECMA-262 where they differ: `$` is the very end), run with limits on steps and time and without
+ * back-references: a subject that exceeds a limit, or 4,096 bytes, does not match. `default` is annotation only.
  * Numbers compare by value, and 1.0 is an integer. */
 #ifndef POSTERN_SCHEMA_SCHEMA_H
 #define POSTERN_SCHEMA_SCHEMA_H

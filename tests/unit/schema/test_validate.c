@@ -282,6 +282,35 @@ static void long_subject_is_bounded_where_steps_are_few(void **state)
 	schema_free(s);
 }
 
+/* Below the limit on steps at each place of the subject, but at 4,096 of them; or a scan of it all in each step. */
+static void what_the_limit_on_steps_does_not_see_is_bounded_by_time(void **state)
+{
+	static const char *const patterns[] = {
+		"[a-z]*[a-z]*[0-9]", "a{0,40}a{0,40}a{0,40}[yz]", "(?=.*x)a", "(?i)(?:[^X]*+x|.)*?[yz]",
+		"(?:(?:\\\\p{L}|\\\\d)*+!|\\\\w)+[yz]",
+	};
+	char text[4097];
+	json_t *value;
+
+	(void)state;
+	memset(text, 'a', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	value = json_string(text);
+	for (size_t i = 0; i < ARRAY_LEN(patterns); i++) {
+		char source[128];
+		struct schema *s;
+		uint64_t before;
+
+		snprintf(source, sizeof(source), "{\"pattern\":\"%s\"}", patterns[i]);
+		s = schema_of(source);
+		before = clock_thread_us();
+		assert_false(schema_validate(s, value, span_str(""), NULL));
+		assert_in_range(clock_thread_us() - before, 0, 60000);     /* without it: 14 s for the first */
+		schema_free(s);
+	}
+	json_decref(value);
+}
+
 static void many_hostile_subjects_share_one_bound(void **state)
 {
 	struct schema *s = schema_of("{\"type\":\"array\",\"items\":{\"type\":\"string\",\"pattern\":\"^(a+)+$\"}}");
@@ -314,6 +343,7 @@ int main(void)
 		cmocka_unit_test(fault_names_its_place_and_never_the_value),
 		cmocka_unit_test(long_name_does_not_make_a_long_pointer),
 		cmocka_unit_test(long_subject_is_bounded_where_steps_are_few),
+		cmocka_unit_test(what_the_limit_on_steps_does_not_see_is_bounded_by_time),
 		cmocka_unit_test(many_hostile_subjects_share_one_bound),
 	};
 
