@@ -90,10 +90,43 @@ static unsigned types_of(const json_t *value)
 	return 0;
 }
 
+static bool same_value(const json_t *a, const json_t *b);
+
+static bool same_elements(const json_t *a, const json_t *b)
+{
+	size_t count = json_array_size(a);
+	bool same = json_array_size(b) == count;
+
+	for (size_t i = 0; same && i < count; i++)
+		same = same_value(json_array_get(a, i), json_array_get(b, i));
+	return same;
+}
+
+static bool same_members(const json_t *a, const json_t *b)
+{
+	const char *name;
+	json_t *member;
+
+	if (json_object_size(a) != json_object_size(b))
+		return false;
+	json_object_foreach((json_t *)a, name, member) {
+		const json_t *other = json_object_get(b, name);
+
+		if (!other || !same_value(member, other))
+			return false;
+	}
+	return true;
+}
+
+/* Numbers by value at any depth (JSON Schema 2020-12, 4.2.2), which json_equal() does not: it tells 1 from 1.0. */
 static bool same_value(const json_t *a, const json_t *b)
 {
 	if (json_is_number(a) && json_is_number(b))
 		return number_compare(a, b) == 0;
+	if (json_is_array(a) && json_is_array(b))
+		return same_elements(a, b);
+	if (json_is_object(a) && json_is_object(b))
+		return same_members(a, b);
 	return json_equal(a, b);
 }
 

@@ -151,10 +151,19 @@ def check(count, seed):
     assert loaded > count / 2 and loaded < fitting < 7 * loaded       # it compares something, of both kinds
 
 
+def test_numbers_are_equal_by_value_at_any_depth():
+    questions = [{"schema": {"enum": [[1, {"a": [2.0]}], "x"]}, "values": [[1.0, {"a": [2]}], [1, {"a": [2.5]}], [True, {"a": [2]}], [1]]},
+                 {"schema": {"const": {"a": 1.0, "b": [0]}}, "values": [{"b": [-0.0], "a": 1}, {"a": 1}, {"a": 1, "c": [0]}, {"a": 1, "b": [False]}]}]
+    assert ask(questions) == [[True, False, False, False]] * 2
+
+
 def test_verdicts_are_those_of_an_independent_validator():
     check(600, 1)
 
 
 @pytest.mark.slow
+@pytest.mark.limit(300)
 def test_many_verdicts_are_those_of_an_independent_validator():
-    check(40000, random.randrange(1 << 30))
+    seed = random.randrange(1 << 30)
+    print("seed", seed)
+    check(40000, seed)

@@ -68,6 +68,7 @@ def test_every_size_up_to_300_and_some_larger():
 
 
 @pytest.mark.slow
+@pytest.mark.limit(300)
 def test_sizes_around_full_tiles_of_every_level():
     check([*range(250, 262), *range(510, 515), *range(65534, 65540), 65536 + 255, 65536 + 256, 66047, 70001], 40, 2)
 

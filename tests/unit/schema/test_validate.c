@@ -86,6 +86,8 @@ static void numbers_are_compared_exactly(void **state)
 		{ "{\"enum\":[1,2]}",			"3",			false },
 		{ "{\"enum\":[{\"a\":[1]}]}",		"{\"a\":[1]}",		true },
 		{ "{\"enum\":[{\"a\":[1]}]}",		"{\"a\":[2]}",		false },
+		{ "{\"enum\":[{\"a\":[1]}]}",		"{\"a\":[1.0]}",	true },
+		{ "{\"const\":[1.0]}",			"[true]",		false },
 		{ "{\"const\":\"a\"}",			"\"A\"",		false },
 		{ "{\"const\":null}",			"null",			true },
 		{ "{\"const\":null}",			"0",			false },
