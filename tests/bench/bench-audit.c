@@ -98,7 +98,7 @@ static void fill(struct audit_record *r, uint64_t n)
 struct slot { struct job job; struct audit_record record; };
 
 static struct slot slots[IN_FLIGHT];
-static sem_t room;
+static sem_t room, index_free;
 
 static enum rc run(struct txn *ledger, void *arg)
 {
@@ -112,6 +112,13 @@ static void done(void *arg, enum rc outcome)
 	sem_post(&room);
 }
 
+static void index_done(void *arg, enum rc outcome)
+{
+	(void)arg;
+	need(outcome, "the index");
+	sem_post(&index_free);
+}
+
 static enum rc run_index(struct txn *ledger, void *arg)
 {
 	bool more;
@@ -123,21 +130,19 @@ static enum rc run_index(struct txn *ledger, void *arg)
 /* Slots come free in the order they were queued. */
 static uint64_t append(void)
 {
-	static struct job index = { .run = run_index, .done = done };
+	static struct job index = { .run = run_index, .done = index_done };
 	struct writer_stats stats;
 	struct writer *w;
 
 	need(writer_start(store, &w), "writer_start");
 	sem_init(&room, 0, IN_FLIGHT);
+	sem_init(&index_free, 0, 1);
 	for (uint64_t n = 0; n < total; n++) {
 		struct slot *s = &slots[n % IN_FLIGHT];
 
 		if (n % INDEX_BUNDLE == INDEX_BUNDLE - 1) {
-			for (int i = 0; i < IN_FLIGHT; i++)
-				sem_wait(&room);
+			sem_wait(&index_free);
 			writer_submit(w, &index);
-			for (int i = 1; i < IN_FLIGHT; i++)
-				sem_post(&room);
 		}
 		sem_wait(&room);
 		fill(&s->record, n);
@@ -146,6 +151,7 @@ static uint64_t append(void)
 	}
 	for (int i = 0; i < IN_FLIGHT; i++)
 		sem_wait(&room);
+	sem_wait(&index_free);
 	writer_stats(w, &stats);
 	if (!writer_stop(w, 2000))
 		die("the writer does not stop", RC_BUSY);
