@@ -61,8 +61,8 @@ def refused_and_recorded_later(desk, worker):
     answer = desk.book(worker)
     assert (answer.status, answer.code) == (503, "audit_unavailable"), str(answer)
     desk.meanwhile = lambda: None
-    desk.nth.disarm()
     assert not desk.last_records(answer)
+    desk.nth.disarm()
     last = wait_until(lambda: desk.last_records(answer), "the record to be written")
     assert len(last) == 1
     return last[0]
