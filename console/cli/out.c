@@ -68,21 +68,24 @@ void out_buf(const struct buf *b)
 }
 
 /* jansson escapes all of C0 and, asked to, all beyond ASCII; DEL it lets pass, which can only stand inside a string. */
-static void print_json(const json_t *value, size_t indent)
+static int print_chunk(const char *text, size_t size, void *arg)
 {
-	char *text = value ? json_dumps(value, JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY | indent) : NULL;
-
-	if (!text) {
-		talk("out of memory");
-		lost = true;
-		return;
-	}
-	for (const char *at = text; *at; at++)
-		if (*at == 0x7f)
+	(void)arg;
+	for (size_t i = 0; i < size; i++)
+		if (text[i] == 0x7f)
 			fputs("\\u007f", stdout);
 		else
-			putchar(*at);
-	free(text);
+			putchar(text[i]);
+	return 0;
+}
+
+/* Not by json_dumps(): where its buffer cannot grow it leaves a member's name out and goes on (2.14, do_dump()). */
+static void print_json(const json_t *value, size_t indent)
+{
+	if (value && json_dump_callback(value, print_chunk, NULL, JSON_SORT_KEYS | JSON_ENSURE_ASCII | JSON_ENCODE_ANY | indent) == 0)
+		return;
+	talk("out of memory");
+	lost = true;
 }
 
 void out_json(json_t *value)

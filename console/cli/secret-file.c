@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define READ_TRIES 100                 /* of the guard: interrupted, most likely */
 #define SECRET_ROOM 64                 /* bytes set aside on the disk while nothing is lost yet */
 
 /* Only what is still the very file. */
@@ -27,6 +28,7 @@ static void remove_file(const char *path, int fd)
 static void guard_main(const char *path, int fd, int pipe_end)
 {
 	static const int ignored[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	int tries = 0;
 	char byte;
 	ssize_t n;
 
@@ -37,8 +39,8 @@ static void guard_main(const char *path, int fd, int pipe_end)
 		close(std);
 	do
 		n = read(pipe_end, &byte, 1);
-	while (n < 0 && errno == EINTR);
-	if (n != 1)
+	while (n < 0 && tries++ < READ_TRIES);
+	if (n == 0)                    /* never because it could not be found out: the key may be made */
 		remove_file(path, fd);
 	_exit(0);
 }
@@ -102,11 +104,14 @@ bool secret_file_write(struct secret_file *f, const struct secret *s)
 
 void secret_file_end(struct secret_file *f, bool keep)
 {
+	bool told = false;
 	int status;
 
 	if (f->fd < 0)
 		return;
-	if (keep && write(f->guard, "k", 1) != 1)
+	for (int tries = 0; keep && !told && tries < 3; tries++)
+		told = write(f->guard, "k", 1) == 1;
+	if (keep && !told)
 		talk("%s may be gone: its guard was", f->path);
 	close(f->guard);
 	close(f->fd);
