@@ -56,6 +56,9 @@ int     env_begin(struct env_handle *h, bool writes, MDB_txn **txn);
 int     env_commit(struct env_handle *h, MDB_txn *txn);      /* LMDB's code; a full disk is ENOSPC */
 void    env_leave(struct env_handle *h);     /* after the transaction ended or was reset */
 
+/* ahead.c: lengthens the file now and then, so that commits need not. Within a write transaction. */
+void    env_write_ahead(struct env_handle *h);
+
 /* registry.c: which directories this process has open. RC_BUSY: that one already. */
 struct registered;
 enum rc registry_add(const char *dir, struct registered **ret, struct why *why);

@@ -119,8 +119,10 @@ static void commit(struct writer *w, struct txn *t)
 {
 	uint64_t started = clock_us();
 	size_t limit = w->count;
-	enum rc rc = txn_commit(t);
+	enum rc rc;
 
+	env_write_ahead(&w->st->envs[ENV_LEDGER]);
+	rc = txn_commit(t);
 	if (rc != RC_OK && try_again(w, t->mdb_rc)) {
 		put_back(w, 0);
 		w->limit = limit;
