@@ -12,6 +12,7 @@
 
 #define BUDGET_DEFAULT 10
 #define BUDGET_MAX 1000000
+#define THREADS_LEAST 2
 
 static bool take_data(struct options *o, const char *value)
 {
@@ -117,7 +118,7 @@ static const struct option_row rows[] = {
 	  "who may connect besides root and this worker's user; repeatable (default www-data)" },
 	{ "--connect", "PATH", "POSTERN_CONNECT", take_connect, "the absolute path of a socket",
 	  "where postern-connectd answers (default " PROVIDER_SOCKET_DEFAULT ")" },
-	{ "--threads", "N", "POSTERN_THREADS", take_threads, "1 to 64", "default: two for each processor" },
+	{ "--threads", "N", "POSTERN_THREADS", take_threads, "1 to 64", "default: one for each processor, at least 2" },
 	{ "--audit-budget", "N/s", "POSTERN_AUDIT_BUDGET", take_budget, "a number such as 10/s",
 	  "audit records a second that strangers of one network can cause (default 10/s, 0: no limit)" },
 	{ "--log-level", "LEVEL", "POSTERN_LOG_LEVEL", take_log_level, "error, warning, info or debug", "default info" },
@@ -127,12 +128,14 @@ static const struct option_row rows[] = {
 
 static const struct option_table table = { "postern-fcgi", rows, ARRAY_LEN(rows) };
 
+/* A thread waits for nothing but memory: commits and calls to other systems are waited for without one. More than there
+ * are processors cost a tenth of the rate and more in wake-ups; two, so that one may be at a long pattern or a slow page. */
 static unsigned default_threads(void)
 {
 	cpu_set_t set;
-	unsigned count = sched_getaffinity(0, sizeof(set), &set) == 0 ? 2 * (unsigned)CPU_COUNT(&set) : 2;
+	unsigned count = sched_getaffinity(0, sizeof(set), &set) == 0 ? (unsigned)CPU_COUNT(&set) : THREADS_LEAST;
 
-	return count < THREADS_MAX ? count : THREADS_MAX;
+	return count < THREADS_LEAST ? THREADS_LEAST : count < THREADS_MAX ? count : THREADS_MAX;
 }
 
 bool options_read(struct options *o, int argc, char *const *argv, struct why *why)
