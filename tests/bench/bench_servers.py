@@ -5,7 +5,7 @@ from lib import audit
 from lib.datadir import DataDir
 from lib.worker import Worker
 from run import interleaved, median, ratio
-from servers import Ask, Front, NullResponder, Target, settled
+from servers import Ask, Commits, Front, NullResponder, Target, settled, written_bytes
 
 METHOD = """nginx (one worker process, the shipped configuration) before postern-fcgi, and the same nginx before a null libfcgi
 responder (tests/bench/null-responder.c) that gets the same requests, tokens included, and sends as many bytes. wrk is the
@@ -14,10 +14,15 @@ that does not count. rate and p99 are wrk's; CPU is what nginx's worker and the 
 null responder has a thread for each connection, else libfcgi leaves some waiting. Postern has as many threads as it takes by
 itself. Where a figure is a ratio it is the median of the rounds' ratios. Every answer's status is checked: by wrk, whether
 below 400, and by Postern's own count of answers by code; and afterwards the log must verify and hold a record for each
-answer that needs one, no more."""
+answer that needs one, no more. "null beside the commits" is the null responder again while a process of its own
+(tests/bench/commits.c) makes as many commits a second as Postern just made, each of as many pages, and nothing else: what this
+machine's disk costs any server that shares it. What needs a record is measured a second time with the data in memory
+(/dev/shm), where a commit is free."""
 
 ROUNDS = 5
+ROUNDS_IN_MEMORY = 3
 SECONDS = 2
+PAGE = 4096                     # bytes, LMDB's
 
 ACTIONS = {"actions": [
     {"name": "track_order", "title": "Track an order", "description": "Where one of the visitor's orders is.", "access": "personal",
@@ -45,6 +50,11 @@ class Kind:
     budget: int = 0
     record: dict = None             # members of its record; None: there is none
     folded: bool = False
+
+    @property
+    def durable(self):
+        """Is its record on the disk before the answer?"""
+        return self.record is not None and not self.folded
 
 
 def identity(site):
@@ -90,8 +100,48 @@ def check_log(data, kind, before, answered):
     data.run("audit", "verify")
 
 
+@dataclass
+class Commit:
+    """What Postern's commits were."""
+    a_second: float
+    jobs: float             # in one of them
+    pages: float            # that the disk was given for one of them
+
+
+def look(worker, home):
+    """What commits_between() compares."""
+    m = settled(worker)
+    return m["postern_jobs_total"], m["postern_commits_total"], written_bytes(home)
+
+
+def commits_between(before, after, seconds):
+    jobs, commits, written = (b - a for a, b in zip(before, after))
+    return Commit(commits / seconds, jobs / max(1, commits), written / PAGE / max(1, commits))
+
+
+def rounds_of(rounds, kind, ask, connections, floor, postern, home):
+    """({"null": [Sample], "postern": [Sample]} and, where each answer waits for a disk, "commits": [Sample]; Postern's Commit)."""
+    worker = postern.backend
+    floor.ask(ask, connections, 1)
+    first = look(worker, home)
+    postern.ask(ask, connections, 1)
+    commit = commits_between(first, look(worker, home), 1)
+
+    def beside_commits():
+        with Commits(home, commit.a_second, commit.pages):
+            return floor.ask(ask, connections, SECONDS)
+
+    ways = {"null": lambda: floor.ask(ask, connections, SECONDS), "postern": lambda: postern.ask(ask, connections, SECONDS)}
+    if kind.durable and commit.pages >= 1:
+        ways["commits"] = beside_commits
+    first = look(worker, home)
+    samples = interleaved(rounds, ways)
+    commit.jobs = commits_between(first, look(worker, home), SECONDS * rounds).jobs
+    return samples, commit
+
+
 def measure(kind, rounds):
-    """{connections: {"null": [Sample], "postern": [Sample]}} of one kind, and {connections: writes a commit}."""
+    """{connections: what rounds_of() found} of one kind."""
     with DataDir() as data:
         data.check_lines = False            # a sample of them is, and all are counted: check_log()
         site = data.add_site("acme", actions=ACTIONS, documents=[ORDER])
@@ -101,58 +151,56 @@ def measure(kind, rounds):
             answer = ask.raw_answer(worker)
             with Front(data.home, worker.socket) as front:
                 postern = Target(worker, front, data.home)
-                found, batches, counted = {}, {}, settled(worker)
+                found = {}
                 for connections in kind.rate:
                     with NullResponder(data.home, answer, connections) as null, Front(data.home, null.socket) as null_front:
                         floor = Target(null, null_front, data.home)
-                        for target in (floor, postern):
-                            target.ask(ask, connections, 1)
-                        found[connections] = interleaved(rounds, {
-                            "null": lambda: floor.ask(ask, connections, SECONDS),
-                            "postern": lambda: postern.ask(ask, connections, SECONDS)})
-                    earlier, counted = counted, settled(worker)
-                    jobs, commits = (counted[f"postern_{what}_total"] - earlier[f"postern_{what}_total"] for what in ("jobs", "commits"))
-                    batches[connections] = jobs / max(1, commits)
-            code = f'postern_answers_total{{code="{kind.code}"}}'
-            # What wrk left behind when its time was over was answered too; the metrics' own answers have the code none.
-            answered = int(counted['postern_requests_total{endpoint="action"}'] + counted['postern_requests_total{endpoint="identity"}'])
-            other = {name: n for name, n in counted.items() if name.startswith("postern_answers_total") and name != code
-                     and name != 'postern_answers_total{code="none"}'}
-            assert not other, f"answers of another code: {other}"
-            left = answered - 1 - postern.answered
-            assert 0 <= left <= sum(c * (rounds + 1) for c in kind.rate), f"wrk saw {postern.answered} answers, the worker gave {answered}"
+                        found[connections] = rounds_of(rounds, kind, ask, connections, floor, postern, data.home)
+            answered = check_counts(kind, settled(worker), postern.answered, sum(c * (rounds + 1) for c in kind.rate))
         check_log(data, kind, before, answered)
-        return found, batches
+        return found
+
+
+def check_counts(kind, counted, seen, most_left):
+    """How many answers the worker gave: all of one code, and wrk saw all but those it left when its time was over."""
+    code = f'postern_answers_total{{code="{kind.code}"}}'
+    answered = int(counted['postern_requests_total{endpoint="action"}'] + counted['postern_requests_total{endpoint="identity"}'])
+    other = {name: n for name, n in counted.items() if name.startswith("postern_answers_total") and name != code
+             and name != 'postern_answers_total{code="none"}'}              # the metrics' own answers
+    assert not other, f"answers of another code: {other}"
+    assert 0 <= answered - 1 - seen <= most_left, f"wrk saw {seen} answers, the worker gave {answered}"
+    return answered
 
 
 def part(samples, name):
     return [getattr(s, name) for s in samples]
 
 
-def figures_of(kind, where, env):
-    found, batches = measure(kind, env.rounds(ROUNDS))
-    label = f"{kind.name}{where}"
-    for connections, samples in found.items():
-        of = lambda name: {who: part(samples[who], name) for who in samples}        # noqa: E731
-        rates, cpus, p99s = of("rate"), of("cpu_us"), of("p99_ms")
+def figures_of(kind, where, rounds):
+    for connections, (samples, commit) in measure(kind, rounds).items():
+        label = f"{kind.name}{where}, {connections} connections"
+        rates, cpus, p99s = ({who: part(samples[who], name) for who in samples} for name in ("rate", "cpu_us", "p99_ms"))
         note = f"{median(rates['postern']):,.0f}/s to {median(rates['null']):,.0f}/s"
-        if kind.record and not kind.folded:
-            note += f"; {batches[connections]:.1f} writes a commit"
-        yield {"name": f"{label}, {connections} connections: rate", "value": ratio(rates, "postern", "null"), "unit": "x null",
+        if kind.durable:
+            note += f"; {commit.jobs:.1f} writes a commit"
+        yield {"name": f"{label}: rate", "value": ratio(rates, "postern", "null"), "unit": "x null",
                "goal": (">=", kind.rate[connections]), "note": note}
+        if "commits" in rates:
+            yield {"name": f"{label}: null beside the commits", "value": ratio(rates, "commits", "null"), "unit": "x null",
+                   "note": f"{median(rates['commits']):,.0f}/s; {commit.a_second:,.0f} commits a second of {commit.pages:.0f} pages"}
         parts = {who: {p: median([s.parts[p] for s in samples[who]]) for p in ("nginx", "backend")} for who in samples}
-        yield {"name": f"{label}, {connections} connections: CPU", "value": ratio(cpus, "postern", "null"), "unit": "x null",
+        yield {"name": f"{label}: CPU", "value": ratio(cpus, "postern", "null"), "unit": "x null",
                "goal": ("<=", kind.cpu) if kind.cpu else None,
                "note": "us an answer: nginx {:.1f} + worker {:.1f}, to {:.1f} + {:.1f}".format(
                    *(parts[who][p] for who in ("postern", "null") for p in ("nginx", "backend")))}
-        yield {"name": f"{label}, {connections} connections: p99", "value": ratio(p99s, "postern", "null"), "unit": "x null",
+        yield {"name": f"{label}: p99", "value": ratio(p99s, "postern", "null"), "unit": "x null",
                "goal": ("<=", 4) if connections == 256 else None,
                "note": f"{median(p99s['postern']):.1f} ms to {median(p99s['null']):.1f} ms"}
 
 
 def figures(env):
     for kind in KINDS:
-        yield from figures_of(kind, "", env)
-        if env.slow_disk and kind.record and not kind.folded:
+        yield from figures_of(kind, "", env.rounds(ROUNDS))
+        if kind.durable:
             with env.in_memory():
-                yield from figures_of(kind, ", data in memory", env)
+                yield from figures_of(kind, ", data in memory", env.rounds(ROUNDS_IN_MEMORY))

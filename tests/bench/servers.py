@@ -67,6 +67,31 @@ class NullResponder:
         self.process.wait()
 
 
+class Commits:
+    """tests/bench/commits, making as many commits a second as wanted, of so many pages, for as long as the context lasts."""
+
+    def __init__(self, home, rate, pages):
+        self.command = [program("tests/bench/commits"), str(home / "commits"), str(max(1, round(rate))), str(max(1, round(pages)))]
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, env=environment())
+        return self
+
+    def __exit__(self, *_):
+        ended = self.process.poll()
+        self.process.terminate()
+        self.process.wait()
+        assert ended is None, f"{self.command} ended with {ended}"
+
+
+def written_bytes(folder):
+    """What the disk that holds this folder has been given since the machine started; 0 where it is no disk. (A process's own
+    write_bytes counts the whole large page of the cache that a small write falls into.)"""
+    device = os.stat(folder).st_dev
+    stat = Path(f"/sys/dev/block/{os.major(device)}:{os.minor(device)}/stat")
+    return 512 * int(stat.read_text(encoding="ascii").split()[6]) if stat.exists() else 0
+
+
 def cpu_seconds(pid):
     """What all threads of a process have used, in user and kernel mode."""
     rest = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
