@@ -147,7 +147,7 @@ def measure(kind, rounds):
         site = data.add_site("acme", actions=ACTIONS, documents=[ORDER])
         ask = kind.ask(site)
         before = len(data.audit_lines())
-        with Worker(data, "--audit-budget", kind.budget) as worker:
+        with Worker(data, "--audit-budget", kind.budget, threads=None) as worker:
             answer = ask.raw_answer(worker)
             with Front(data.home, worker.socket) as front:
                 postern = Target(worker, front, data.home)

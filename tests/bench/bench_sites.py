@@ -83,7 +83,7 @@ def figures(env):
         many_keys = make_sites(env, many, SITES, TOKENS)
         took = time.monotonic() - start
         one_keys = make_sites(env, one, 1, 1)
-        with Worker(many) as many_worker, Worker(one) as one_worker, \
+        with Worker(many, threads=None) as many_worker, Worker(one, threads=None) as one_worker, \
                 Front(many.home, many_worker.socket) as many_front, Front(one.home, one_worker.socket) as one_front:
             loads = {"many": Load(many, many_worker, many_front, many_keys), "one": Load(one, one_worker, one_front, one_keys)}
             for load in loads.values():

@@ -50,7 +50,7 @@ def first_answer_ms(data, ask):
 
 
 def memory(data, asks, requests):
-    with Worker(data, "--audit-budget", "0") as worker:
+    with Worker(data, "--audit-budget", "0", threads=None) as worker:
         connections = [Connection(worker.socket) for _ in range(CONNECTIONS)]
         for i in range(requests // CONNECTIONS):
             ask = asks[i % len(asks)]

@@ -721,6 +721,17 @@ def test_what_it_cannot_start_with_is_said_in_one_line(args, env, code, words):
     assert (got, len(lines)) == (code, 1) and words in lines[0], said
 
 
+def test_it_has_a_thread_for_each_processor_and_two_at_least(data):
+    usual = os.sched_getaffinity(0)
+    for processors in (usual, {min(usual)}):
+        os.sched_setaffinity(0, processors)
+        try:
+            with Worker(data, threads=None) as w:
+                assert f": {max(2, len(processors))} threads on " in w.log()
+        finally:
+            os.sched_setaffinity(0, usual)
+
+
 def test_without_a_socket_it_says_what_to_run(data):
     code, said = run_worker("--data", data.path)
     assert code == 2 and "--listen" in said

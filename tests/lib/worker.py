@@ -26,7 +26,8 @@ def listening(path):
 class Worker:
     """with Worker(data, "--audit-budget", "0", threads=4) as w: ... At the end it must stop, cleanly and in time.
 
-    handed: a listening socket that it is given as descriptor 0, and may share with others; `socket` then is its path."""
+    threads: None leaves their number to it. handed: a listening socket that it is given as descriptor 0, and may share with
+    others; `socket` then is its path."""
     count = 0
 
     def __init__(self, data, *options, threads=4, peer=USER, env=None, account=None, socket=None, handed=None):
@@ -35,8 +36,8 @@ class Worker:
         self.socket = socket or data.home / f"fcgi-{Worker.count}.sock"
         self.log_path = data.home / f"worker-{Worker.count}.log"
         binary = reachable(Path(program("postern-fcgi")), data.home, account)
-        args = [str(binary), "--data", str(data.path), *([] if handed else ["--listen", str(self.socket)]), "--threads", str(threads),
-                *(["--peer", peer] if peer else []), *map(str, options)]
+        args = [str(binary), "--data", str(data.path), *([] if handed else ["--listen", str(self.socket)]),
+                *(["--threads", str(threads)] if threads else []), *(["--peer", peer] if peer else []), *map(str, options)]
         with open(self.log_path, "wb") as log:
             self.process = subprocess.Popen(args, stdin=handed or subprocess.DEVNULL, stdout=log, stderr=log,
                                             env=environment(**(env or {})), **as_user(account))
