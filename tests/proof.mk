@@ -37,7 +37,7 @@ $(call fuzz_target,request fastcgi worker): private fuzz_libs = $(libs_fcgi)
 $(call fuzz_target,console filter): $(call obj,$(filter-out %/main.c,$(tui_src)))
 $(call fuzz_target,console filter): private fuzz_libs = $(libs_tui)
 $(call fuzz_target,cli): $(call obj,$(filter-out %/main.c,$(cli_src))) $(B)/tests/fuzz/cli-main.o
-$(call fuzz_target,connectd): $(call obj,$(filter-out %/main.c,$(connectd_src)) fcgi-app/listen.c)
+$(call fuzz_target,connectd): $(call obj,$(filter-out %/main.c,$(connectd_src)))
 $(call fuzz_target,connectd): private fuzz_libs = $(libs_connectd) -Wl,--wrap=upstream_call,--wrap=credentials_ready
 
 # Answers what independent implementations are asked too: tests/fuzz/test_*.py.
