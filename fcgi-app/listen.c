@@ -203,7 +203,8 @@ static enum rc open_path(const char *path, const struct socket_group *group, str
 	if (rc == RC_OK)
 		ret->path = path;
 	else
-		why_set(why, "cannot listen on %s: %s", path, strerror(errno));
+		why_set(why, "cannot listen on %s: %s%s", path, strerror(errno),
+		        errno == ENOENT ? ": make the directory that it is to be in" : "");
 	if (dir >= 0)
 		close(dir);
 	return rc;

@@ -72,10 +72,12 @@ int secret_file_make(struct secret_file *f, const char *path)
 		return EXIT_YES;
 	f->fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (f->fd < 0) {
-		bool there = errno == EEXIST;
-
+		if (errno == EEXIST) {
+			talk("--secret-file: %s is there already: name a file that is not", path);
+			return EXIT_USAGE;
+		}
 		talk("--secret-file: %s: %s", path, strerror(errno));
-		return there ? EXIT_USAGE : EXIT_UNSURE;
+		return EXIT_UNSURE;
 	}
 	if (fchmod(f->fd, 0600) == 0 && posix_fallocate(f->fd, 0, SECRET_ROOM) == 0 && guard_start(f))
 		return EXIT_YES;

@@ -37,6 +37,10 @@ static enum rc make_dir(const char *dir, bool *ret_made, struct why *why)
 	*ret_made = mkdir(dir, 0700) == 0;
 	if (*ret_made)
 		return RC_OK;
+	if (errno == ENOENT) {
+		why_set(why, "%s: %s: make the directory that it is to be in", dir, strerror(ENOENT));
+		return RC_IO;
+	}
 	if (errno != EEXIST)
 		return failed(dir, why);
 	if (is_empty(dir))

@@ -186,6 +186,8 @@ out:
 /* The worker's group reads it (0640); nobody but the owner may write it, or it could be swapped for a known one. */
 enum rc master_read(const char *path, struct secret **ret, struct why *why)
 {
+	if (access(path, F_OK) != 0 && errno == ENOENT)
+		why_set(why, "the master key %s is missing: put back the one that the vault was made with; no backup holds it", path);
 	return key_read(path, "master key", 027, ret, why);
 }
 

@@ -106,7 +106,7 @@ def test_a_backup_is_a_new_directory(data):
     data.file("there", "precious")
     data.run("backup", data.home / "there", expect=2)
     ran = data.run("backup", data.home / "none" / "backup", expect=3)
-    assert f"{data.home}/none/backup: No such file" in ran.err
+    assert f"{data.home}/none/backup: No such file or directory: make the directory" in ran.err
     data.run("backup", data.home, expect=2)
     assert (data.home / "there").read_text(encoding="utf-8") == "precious"
 
@@ -204,6 +204,8 @@ def test_what_is_not_right_changes_nothing(data):
     other.write_bytes(os.urandom(32))
     other.chmod(0o600)
     data.run(*everything, expect=3, env={"POSTERN_MASTER_KEY_FILE": other})
+    ran = data.run(*everything, expect=3, env={"POSTERN_MASTER_KEY_FILE": data.home / "gone.key"})
+    assert "gone.key is missing: put back" in ran.err
     assert (data.path / "admin.state").read_bytes() == state and site_name(data.path) == "since"
     assert not list(data.path.glob("swap*"))
     data.run(*everything)

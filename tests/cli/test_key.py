@@ -67,7 +67,8 @@ def test_secret_file_must_not_exist_and_no_key_is_made(acme, tmp_path):
     (tmp_path / "there").write_text("mine")
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     for name in ("there", "link"):
-        acme.data.run("key", "create", "acme", "--secret-file", tmp_path / name, expect=2)
+        ran = acme.data.run("key", "create", "acme", "--secret-file", tmp_path / name, expect=2)
+        assert "is there already: name a file" in ran.err
     acme.data.run("key", "create", "acme", "--secret-file", tmp_path / "no" / "where", expect=3)
     assert (tmp_path / "there").read_text() == "mine" and not (tmp_path / "elsewhere").exists()
     assert keys(acme.data) == {}

@@ -626,6 +626,11 @@ def test_what_is_not_a_socket_is_left_alone(data):
     assert path.read_text() == "text"
 
 
+def test_a_place_for_the_socket_that_is_not_there_is_named(data):
+    code, said = run_worker("--data", data.path, "--listen", data.home / "no" / "s")
+    assert code == 3 and "make the directory" in said
+
+
 def test_a_tcp_socket_is_refused(data):
     with socket.create_server(("127.0.0.1", 0)) as tcp:
         code, said = run_worker("--data", data.path, "--listen", data.home / "s", stdin=tcp.fileno())
