@@ -14,9 +14,9 @@ void help_all(FILE *to)
 		const struct command *c = &commands[i];
 		char name[64];
 
-		if (i > 0 && strcmp(c->noun, commands[i - 1].noun) != 0)
+		if (i > 0 && strcmp(c->noun, commands[i - 1].noun) != 0 && (c->verb || commands[i - 1].verb))
 			fputc('\n', to);
-		snprintf(name, sizeof(name), "%s %s %s", c->noun, c->verb ? c->verb : "", c->operands);
+		snprintf(name, sizeof(name), "%s%s%s %s", c->noun, c->verb ? " " : "", c->verb ? c->verb : "", c->operands);
 		fprintf(to, "  postern %-34s %s\n", name, c->summary);
 	}
 	fprintf(to, "\nEvery command: --help, --data DIR, --json. Options before or after operands; -- ends them.\n"

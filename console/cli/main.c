@@ -136,9 +136,16 @@ static const char *verb_or_nothing(const struct command *c)
 	return c->verb ? c->verb : "";
 }
 
+static void say_where_help_is(const struct command *c)
+{
+	if (c)
+		talk("see: postern %s%s%s --help", c->noun, c->verb ? " " : "", verb_or_nothing(c));
+	else
+		talk("see: postern help");
+}
+
 int usage_error(const struct call *c, const char *fmt, ...)
 {
-	const struct command *command = c->command;
 	char text[512];
 	va_list args;
 
@@ -146,7 +153,7 @@ int usage_error(const struct call *c, const char *fmt, ...)
 	vsnprintf(text, sizeof(text), fmt, args);
 	va_end(args);
 	talk("%s", text);
-	talk("see: postern %s%s%s --help", command->noun, command->verb ? " " : "", verb_or_nothing(command));
+	say_where_help_is(c->command);
 	return EXIT_USAGE;
 }
 
@@ -283,6 +290,15 @@ static int dispatch(struct call *c)
 	return EXIT_YES;
 }
 
+/* Arguments that cannot be read; the operands before them may name the command. */
+static int unreadable(const struct arguments *a)
+{
+	size_t words;
+
+	say_where_help_is(find_command(a, &words));
+	return EXIT_USAGE;
+}
+
 /* ---- the process ---- */
 
 /* A closed standard descriptor would be given to the next file opened, and the result printed into the vault. */
@@ -307,7 +323,7 @@ int main(int argc, char **argv)
 {
 	struct call c = { 0 };
 	bool whole;
-	int code = EXIT_USAGE;
+	int code;
 
 	if (!descriptors_ready())
 		return EXIT_UNSURE;
@@ -315,8 +331,7 @@ int main(int argc, char **argv)
 	secret_process_init();
 	store_on_lost_page("postern: vault or ledger is shorter than it was, or cannot be read: stop every worker, look at the disk, and "
 			   "restore a backup\n", EXIT_UNSURE);
-	if (args_parse(&c.args, argc, argv))
-		code = dispatch(&c);
+	code = args_parse(&c.args, argc, argv) ? dispatch(&c) : unreadable(&c.args);
 	whole = close_admin(&c);
 	args_done(&c.args);
 	if (!out_finish()) {

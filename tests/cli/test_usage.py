@@ -11,7 +11,7 @@ from lib.programs import environment, program
 
 def commands():
     """(noun, verb) of every command, from the program's own help."""
-    found = re.findall(r"^  postern ([a-z]+) ([a-z]+)? ", postern("help").out, re.M)
+    found = re.findall(r"^  postern ([a-z]+)(?: ([a-z]+))? ", postern("help").out, re.M)
     assert len(found) > 20
     return found
 
@@ -37,6 +37,15 @@ def test_wrong_usage_is_exit_2_and_says_so_on_stderr(args, tmp_path):
     ran = postern(*args, env={"POSTERN_DATA": tmp_path / "none"})
     assert ran.code == 2, ran
     assert ran.out == "" and ran.err, ran
+
+
+@pytest.mark.parametrize("args, command", [
+    (["key", "rotate", "acme", "--nonsense"], "postern key rotate --help"), (["key", "rotate", "acme", "--grace", "soon"], "postern key rotate --help"),
+    (["key", "rotate", "acme", "--label", "x", "--plan", "pro"], "postern key rotate --help"), (["doctor", "-x"], "postern doctor --help"),
+    (["--nonsense", "key", "list"], "postern help"), (["key", "--data"], "postern help"), (["key", "nonsense"], "postern help"),
+])
+def test_wrong_usage_says_where_the_help_is(args, command):
+    assert postern(*args).err.endswith(f"see: {command}\n")
 
 
 def test_help_of_everything_is_on_stdout():
