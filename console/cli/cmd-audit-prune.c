@@ -48,7 +48,8 @@ static void show(const struct call *c, const struct pruned *p)
 		out_line("records %llu to %llu are gone, and %llu identities", (unsigned long long)p->first,
 		         (unsigned long long)p->next - 1, (unsigned long long)p->identities);
 	else
-		out_line("no record is to be pruned; %llu identities are gone", (unsigned long long)p->identities);
+		out_line("no record is to be pruned: they go %d at a time, and only below the last checkpoint; %llu identities are gone",
+		         AUDIT_BUNDLE, (unsigned long long)p->identities);
 }
 
 static int prune(struct call *c, uint64_t before_us, uint64_t identities_before_s, int archive)
