@@ -150,8 +150,9 @@ static const char *const advice[REASON_COUNT] = {
 
 	/* an admin's change, refused or failed */
 	[REASON_AUDIT_UNAVAILABLE] =
-		"The import stopped part way, because the ledger could not be written. See to its disk and import the "
-		"whole file again: rows that are there already are replaced.",
+		"What was to be done stopped part way, or never began: the ledger could not be written, or for a backup or an "
+		"archive the place it was to go to. See to the disk, and give the command again; an import replaces the rows that "
+		"are there already.",
 	[REASON_VAULT_UNAVAILABLE] =
 		"The change was not made, or not to its end. See to the disk, and to owners and modes, which postern "
 		"init mends; then look at how things are now, and make the change again.",
