@@ -40,8 +40,8 @@ static void sum_print(const struct findings *f)
 	if (f->count[FINDING_WARNING] + f->count[FINDING_WRONG] == 0)
 		out_line("No warnings.");
 	else
-		out_line("%zu wrong, %zu warnings, %zu ok, %zu skipped", f->count[FINDING_WRONG],
-		         f->count[FINDING_WARNING], f->count[FINDING_OK], f->count[FINDING_SKIPPED]);
+		out_line("%zu wrong, %zu warning%s, %zu ok, %zu skipped", f->count[FINDING_WRONG],
+		         f->count[FINDING_WARNING], f->count[FINDING_WARNING] == 1 ? "" : "s", f->count[FINDING_OK], f->count[FINDING_SKIPPED]);
 }
 
 void findings_print(const struct findings *f)

@@ -129,7 +129,8 @@ void inspect_rings(struct inspection *i, struct inside *in)
 		look_say(i, FINDING_OK, NULL, "the key rings of the first %llu of %llu sites were looked at",
 		         (unsigned long long)r->looked, (unsigned long long)r->sites);
 	else
-		look_say(i, FINDING_OK, NULL, "%llu sites, whose key rings can be read", (unsigned long long)r->sites);
+		look_say(i, FINDING_OK, NULL, "%llu %s can be read", (unsigned long long)r->sites,
+		         r->sites == 1 ? "site, whose key ring" : "sites, whose key rings");
 }
 
 void inspect_sites_without_key(struct inspection *i, struct inside *in)
