@@ -3,8 +3,8 @@
  * bench-audit append DIR COUNT: through the group-commit writer, one job a record, as many in flight as fill its batches;
  * the commits are as durable as the worker's. bench-audit build DIR COUNT: in large transactions, for a log to read.
  * Both index as they go, as a worker does. Records are of the sites shop-0 to shop-19, the first with half of them, the last
- * with one in 256; of 100 about three are blocked and three refused. Every 4,096th record of shop-19, and no newer than
- * the first tenth, is of the visitor alex@example.com. Prints one JSON object: seconds, records, commits. */
+ * with one in 256; of 100 about three are blocked and three refused. In the oldest tenth, about one in 16 of shop-19 (so one
+ * in 4,096 of all) is of the visitor alex@example.com. Prints one JSON object: seconds, records, commits. */
 #include "audit/audit.h"
 
 #include "base/clock.h"

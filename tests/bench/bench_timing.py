@@ -7,11 +7,12 @@ from lib.programs import environment, program
 from lib.timing import FOUND
 
 METHOD = """
-Two kinds of request, or of token, take turns by the toss of a coin; Welch's t-test says whether their mean times differ, over all
-samples and over those below the 50th to 99th percentile of both (as dudect does). The largest |t| is the figure: above 5 a difference
-was found. By the cycle on token_verify() alone (tests/unit/token/test_timing.c, 480,000 samples a pair), and over the worker's socket
-on one kept connection, data memory-backed (ROUNDS thousand samples a pair). The controls differ on purpose and have to be found: a
-method that sees nothing proves nothing. A kid is no secret: there up to 400 cycles and 0.5 us of a found difference are let pass."""
+Two kinds of request, or of token, take turns by the toss of a coin; Welch's t-test says whether their mean times differ,
+over all samples and over those below the 50th to 99th percentile of both (as dudect does). The largest |t| is the figure:
+above 5 a difference was found. By the cycle on token_verify() alone (tests/unit/token/test_timing.c, 480,000 samples a
+pair), and over the worker's socket on one kept connection, data memory-backed (ROUNDS thousand samples a pair). The
+controls differ on purpose and have to be found: a method that sees nothing proves nothing. A kid is no secret: there up to
+400 cycles and 0.5 us of a found difference are let pass."""
 
 LINE = re.compile(r"# timing: (.+): t (\S+), difference (\S+) cycles, seen from (\S+) on")
 KID_CYCLES = 400                # tests/unit/token/test_timing.c, KID_MOST
@@ -20,8 +21,10 @@ KID_CYCLES = 400                # tests/unit/token/test_timing.c, KID_MOST
 def figure(name, t, difference, seen_from, unit, most, leaks):
     passes = abs(difference) <= most
     goal = (">=", FOUND) if leaks else None if most and passes else ("<=", FOUND)
-    return {"name": name, "value": abs(t), "unit": "|t|", "goal": goal,
-            "note": f"difference {difference:+.3g} {unit}, seen from {seen_from:.3g} {unit} on" + (f"; up to {most:g} passes" if most else "")}
+    note = f"difference {difference:+.3g} {unit}, seen from {seen_from:.3g} {unit} on"
+    if most:
+        note += f"; up to {most:g} passes"
+    return {"name": name, "value": abs(t), "unit": "|t|", "goal": goal, "note": note}
 
 
 def figures(env):

@@ -117,7 +117,8 @@ def commit():
 
 
 def machine():
-    return f"{field_of('/proc/cpuinfo', 'model name')}, {len(os.sched_getaffinity(0))} cores, {field_of('/proc/meminfo', 'MemTotal')}"
+    model, memory = field_of("/proc/cpuinfo", "model name"), field_of("/proc/meminfo", "MemTotal")
+    return f"{model}, {len(os.sched_getaffinity(0))} cores, {memory}"
 
 
 # ---- one run ----

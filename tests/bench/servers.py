@@ -33,7 +33,8 @@ class Front(Nginx):
 
     @property
     def worker_pid(self):
-        children = wait_until(lambda: Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split(), "nginx's worker")
+        path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        children = wait_until(lambda: path.read_text(encoding="ascii").split(), "nginx's worker")
         assert len(children) == 1, f"nginx has {len(children)} processes besides its first"
         return int(children[0])
 
@@ -114,7 +115,8 @@ class Ask:
         body = self.body.encode()
         with Connection(worker.socket) as c:
             reply = c.ask(environ(self.method, self.path, self.token, body), body)
-        assert reply.answer.status == self.status, f"{self.method} {self.path}: {reply.answer.status}, not {self.status}: {reply.stdout}"
+        assert reply.answer.status == self.status, \
+            f"{self.method} {self.path}: {reply.answer.status}, not {self.status}: {reply.stdout}"
         return reply.stdout
 
     def script(self):
@@ -165,7 +167,8 @@ class Target:
         assert done.returncode == 0 and found, f"wrk ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         r = {name: int(value) for name, value in (pair.split("=") for pair in found.group(1).split())}
         assert not any(r[kind] for kind in ("connect", "read", "write", "timeout")), f"connections failed: {r}\n{self.front.log()}"
-        assert r["requests"] > 0 and r["status"] == (r["requests"] if refused else 0), f"answers of another status: {r}\n{self.front.log()}"
+        assert r["requests"] > 0 and r["status"] == (r["requests"] if refused else 0), \
+            f"answers of another status: {r}\n{self.front.log()}"
         self.answered += r["requests"]
         n = r["requests"]
         return Sample(n, n / (r["duration"] / 1e6), 1e6 * sum(used.values()) / n, r["p50"] / 1000, r["p99"] / 1000,
@@ -178,7 +181,8 @@ class Target:
 def metrics(worker):
     """{name with labels: value} of the worker's /v1/metrics."""
     text = ask(worker, path="/v1/metrics", POSTERN_METRICS="1").body.decode()
-    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in text.splitlines() if line and not line.startswith("#")}
+    rows = [line.rpartition(" ") for line in text.splitlines() if line and not line.startswith("#")]
+    return {name: float(value) for name, _, value in rows}
 
 
 def settled(worker):
