@@ -114,7 +114,7 @@ json_t *fuzz_json(struct span text)
 
 void fuzz_ended(enum rc rc)
 {
-	REQUIRE(rc_name(rc) && rc_text(rc) && *rc_text(rc));
+	REQUIRE(strcmp(rc_name(rc), "unknown") != 0);
 }
 
 static char *dir;
