@@ -7,6 +7,7 @@ import zlib
 import pytest
 
 from lib.connectd import Connectd, refusal
+from lib.programs import wait_until
 from lib.standin import Reply, Standin, closed_port
 from lib.upstream import Authority
 from lib.upstream import Upstream as Shop
@@ -296,9 +297,7 @@ def test_one_slow_shop_takes_nothing_from_the_others(connectd):
     slow = [threading.Thread(target=connectd.call, args=("GET", "x", "narrow"), kwargs={"Postern_Timeout_Ms": 2000, "Retries": 0}) for _ in range(2)]
     for thread in slow:
         thread.start()
-    end = time.monotonic() + 5
-    while len(connectd.upstream.asked) < 2 and time.monotonic() < end:
-        time.sleep(0.005)
+    wait_until(lambda: len(connectd.upstream.asked) == 2, "both slow calls to be under way")
     with Clock(1.5):
         must(connectd.call("GET", "x", "narrow", Postern_Timeout_Ms=2000), "connection_busy")
         assert connectd.call("GET", "x", "calm").status == 200
