@@ -23,8 +23,8 @@
 
 enum { EXIT_USAGE = 2, EXIT_NOT_STARTED = 3 };
 
-/* A stop: requests in flight are finished, and those whose call is not over are ended; housekeeping is written; what waits for a lock is answered 503. Then the
- * alarm. */
+/* A stop: requests in flight are finished, and those whose call is not over are ended; housekeeping is written; what waits for
+ * a lock is answered 503. Behind it all, the alarm. */
 #define STOP_DRAIN_MS 400
 #define STOP_WRITER_MS 150
 #define STOP_ANSWER_MS 100

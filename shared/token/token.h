@@ -41,17 +41,18 @@ struct token {
 	const struct key *key;                 /* under which it verified; borrowed from the ring; else NULL */
 	struct claim_time exp, iat, nbf;
 	bool header_seen;                      /* the memo knows this header: its checks have passed before */
-	char fingerprint[9];                   /* first 8 hex of SHA-256(text): set by token_fingerprint(), and where token_verify() failed */
+	char fingerprint[9];                   /* first 8 hex of SHA-256(text): by token_fingerprint(), or where token_verify() failed */
 };
 void token_init(struct token *t, struct span text);
 void token_done(struct token *t);
-/* Computes t->fingerprint on the first call (a verified token that leaves no record needs none). Borrowed from t; "" if SHA-256 failed. */
+/* Computes t->fingerprint on the first call (a verified token that leaves no record needs none). Borrowed from t; "" if SHA-256
+ * failed. */
 const char *token_fingerprint(struct token *t);
 
 /* One check. needs: the checks that must have passed for this one to mean anything (bits by index); the path never gets there
  * otherwise, explain says "not checked". */
 struct token_check {
-	const char *name;                      /* stable: syntax header algorithm critical kid ring key signature payload times expiry ... */
+	const char *name;                      /* stable: syntax header algorithm critical kid ring key signature payload ... */
 	const char *what;                      /* a sentence of what it checks, for explain */
 	uint32_t needs;
 	enum reason (*run)(struct token *t, const struct token_context *c);   /* REASON_NONE: passed */
@@ -63,13 +64,15 @@ extern const size_t token_check_count;
  * failed (memory, OpenSSL), which says nothing about the token, and lets nobody in. */
 enum reason token_verify(struct token *t, const struct token_context *c);
 
-/* The same checks, each run if what it needs has passed. ret has room for token_check_count; true in ran[i] if check i ran. Returns the first failure. */
+/* The same checks, each run if what it needs has passed. ret has room for token_check_count; true in ran[i] if check i ran.
+ * Returns the first failure. */
 enum reason token_verify_all(struct token *t, const struct token_context *c, enum reason *ret, bool *ran);
 
 /* Signs a token as a site's backend would: HS256 over canonical header and the given claims. RC_INVALID: secret under 32 bytes. */
 enum rc token_mint(const struct secret *secret, const char *kid, const json_t *claims, struct buf *out) MUST_CHECK;
 
-/* What commonly goes wrong, in words, for a token that failed: adds sentences to hints (a JSON array of strings). Unsafe to show the public. */
+/* What commonly goes wrong, in words, for a token that failed: adds sentences to hints (a JSON array of strings). Unsafe to show
+ * the public. */
 void token_hints(const struct token *t, const struct token_context *c, enum reason why, json_t *hints);
 
 #endif
