@@ -21,16 +21,6 @@ def health(data, *args, env=None):
     return ran.json
 
 
-def checks(data, name, *args, env=None):
-    """What a check found: [(state, sentence, what to do or None)]."""
-    return [(c["state"], c["says"], c.get("mend")) for c in health(data, *args, env=env)["checks"] if c["check"] == name]
-
-
-def the_check(data, name, *args, env=None):
-    (found,) = checks(data, name, *args, env=env)
-    return found
-
-
 def pids(data, **how):
     return [w["pid"] for w in health(data, **how)["workers"]]
 

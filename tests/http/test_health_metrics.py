@@ -47,9 +47,6 @@ def grown(http, before):
     return {name: now[name] - before.get(name, 0) for name in now if name.startswith(names) and now[name] != before.get(name, 0)}
 
 
-OWN = {'postern_requests_total{endpoint="metrics"}': 1, 'postern_answers_total{code="none"}': 1}
-
-
 def test_health_is_200_for_anybody(web, shop, written):
     for token in (None, shop.token(), "bad"):
         answer = web.get("/v1/health", token)

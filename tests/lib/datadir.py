@@ -113,11 +113,6 @@ class DataDir:
         audit.check_lines(self.audit_lines(), self.secrets, self.emails)
 
 
-def audit_records(data):
-    """All records of a data directory, decoded."""
-    return data.audit()
-
-
 class Site:
     """A site of a data directory and its keys: {kid: secret}, the newest last."""
 

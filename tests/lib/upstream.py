@@ -156,10 +156,6 @@ def api_key(name, value):
     return lambda asked: asked.all(name) == [value]
 
 
-def api_key_in_query(name, value):
-    return lambda asked: parse_qs(urlsplit(asked.path).query, keep_blank_values=True).get(name) == [value]
-
-
 def basic(user, password):
     return api_key("Authorization", "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode())
 
@@ -173,16 +169,6 @@ def status(code, said=None, **headers):
 
 def raw(body, kind="application/json", code=200, **headers):
     return lambda handler, asked: handler.send(code, body, kind, headers)
-
-
-def in_turn(*faults):
-    """The first for the first request, and so on; the last for all further ones. None: as if there were no fault."""
-    left = list(faults)
-
-    def answer(handler, asked):
-        fault = left.pop(0) if len(left) > 1 else left[0]
-        return fault(handler, asked) if fault else handler.ordinary(asked)
-    return answer
 
 
 def slow(seconds):
@@ -199,17 +185,6 @@ def stalled(seconds=60):
         handler.wfile.write(b'{"half": "')
         handler.wfile.flush()
         handler.upstream.ended.wait(seconds)
-    return answer
-
-
-def dripping(seconds=60):
-    """One byte a tenth of a second: no silence, no end."""
-    def answer(handler, asked):
-        handler.head(200, "application/json", 100000)
-        ends = time.monotonic() + seconds
-        while time.monotonic() < ends and not handler.upstream.ended.wait(0.1):
-            handler.wfile.write(b" ")
-            handler.wfile.flush()
     return answer
 
 
@@ -246,7 +221,6 @@ def cut_off(handler, asked):
 NOT_JSON = raw(b'{"orders": [')
 NOT_UTF8 = raw(b'{"orders": "\xff\xfe"}')
 WRONG_TYPE = raw(b"<html>orders</html>", "text/html")
-DEEP = raw(b"[" * 100000 + b"]" * 100000)
 
 
 class Handler(BaseHTTPRequestHandler):

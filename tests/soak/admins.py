@@ -114,7 +114,7 @@ class Keys(Task):
 
 
 class Crowd(Keys):
-    """Two admins who do not know of each other fill and empty the ring of the other site as fast as they can: one process each."""
+    """Four admins who do not know of each other fill the ring of the other site at once, a process each; then some keys go."""
     site = shop.OTHER
 
     def work(self):

@@ -163,7 +163,7 @@ class Client:
                 raise Broken(f"{v.email} is taken for {who}")
         return Ask("identity", f"/v1/sites/{shop.SITE}/identity", judge, None, kid, self.mint(v, kid, secret, **exp), v)
 
-    def refused_token(self, v, kind, token, code):
+    def refused_token(self, kind, token, code):
         """On the identity endpoint or an action, personal or public: blocked everywhere."""
         where, body = self.luck.choice([("identity", None), ("actions/list_notes", {}), ("actions/hello", {}),
                                         ("actions/create_note", {"parameters": {"text": "forged"}})])
@@ -181,7 +181,7 @@ class Client:
             lambda: f"{head}.{body}.", lambda: tokens.mint("x" * 43, kid=kid, email=v.email), lambda: good + "." + mac,
             lambda: tokens.mint(secret, header={"alg": "none"}, kid=kid, email=v.email), lambda: good[:-4],
             lambda: tokens.mint(secret, kid=kid, email=v.email, exp="never"), lambda: "x"])
-        return self.refused_token(v, "forged", how(), "token_invalid")
+        return self.refused_token("forged", how(), "token_invalid")
 
     def expired(self, v):
         kid, secret = self.key()
@@ -193,7 +193,7 @@ class Client:
         if not found:
             return None
         kid, secret = self.luck.choice(found)
-        return self.refused_token(v, "retired", tokens.mint(secret, kid=kid if self.luck.random() < 0.7 else None, email=v.email),
+        return self.refused_token("retired", tokens.mint(secret, kid=kid if self.luck.random() < 0.7 else None, email=v.email),
                                   "token_invalid")
 
     def anonymous(self, v):
