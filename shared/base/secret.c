@@ -15,26 +15,21 @@
 #define HEAP_SIZE ((size_t)4 << 20)
 
 static pthread_once_t process_once = PTHREAD_ONCE_INIT;
-static bool heap_locked;      /* written once, under process_once */
 
 /* A full arena leaves secrets in the ordinary heap, and ciphers keep their key schedules there: no core dump, and not
- * dumpable, which also stops another process of this user from reading our memory. */
+ * dumpable, which also stops another process of this user from reading our memory. Each is done as far as the system lets it. */
 static void process_init(void)
 {
 	struct rlimit none = { 0, 0 };
-	bool quiet = setrlimit(RLIMIT_CORE, &none) == 0 && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0;
 
-	heap_locked = crypto_heap_init(HEAP_SIZE) && quiet;
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+	(void)crypto_heap_init(HEAP_SIZE);
 }
 
 void secret_process_init(void)
 {
 	pthread_once(&process_once, process_init);
-}
-
-bool secret_locked(void)
-{
-	return heap_locked;
 }
 
 struct secret *secret_new(size_t size)

@@ -15,9 +15,8 @@ struct secret {
 };
 
 /* Before the first secret, in main(): no core dumps, not traceable, the secure heap. A system that
- * grants no locked memory is no error; secret_locked() tells. */
+ * grants no locked memory is no error. */
 void secret_process_init(void);
-bool secret_locked(void);
 
 struct secret *secret_new(size_t size);              /* zeroed; NULL: out of memory */
 struct secret *secret_copy(struct span bytes);

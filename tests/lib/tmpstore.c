@@ -112,8 +112,3 @@ void tmpstore_free(struct store *st)
 	store_close(st);
 	tmpdir_free(dir);
 }
-
-const char *tmpstore_dir(const struct store *st)
-{
-	return store_dir(st);
-}

@@ -19,8 +19,6 @@ struct store *tmpstore_new(void);
 struct store *tmpstore_new_with(enum store_mode mode, uint64_t vault_map, uint64_t ledger_map);
 void          tmpstore_free(struct store *st);         /* closes it and removes its directory; NULL is fine */
 
-const char *tmpstore_dir(const struct store *st);
-
 /* Opens dir again, e.g. in a child process or after store_close(). NULL on failure, with *ret_rc and why (both may be
  * NULL). */
 struct store *tmpstore_open(const char *dir, enum store_mode mode, enum rc *ret_rc, struct why *why);
