@@ -24,7 +24,7 @@ READERS = {
     "export": (("audit", "export"), lambda c, ran: ran.out == c.exported),
     "stats": (("audit", "stats", "--json"), lambda c, ran: json.loads(ran.out)),
     "list": (("key", "list", notes.SITE, "--json"), lambda c, ran: len(json.loads(ran.out)) == 1),
-    "doctor": (("doctor",), lambda c, ran: ran.out),
+    "doctor": (("doctor",), None),                      # what it finds of a fault is no mistake of its own
 }
 
 
@@ -36,7 +36,7 @@ def test_what_only_reads_tells_the_truth_or_that_it_could_not_find_out(copies, n
     c.exported = c.data.run("audit", "export").out
 
     def after(ran, fault):
-        if name != "doctor" and ran.code == 0:
+        if right and ran.code == 0:
             assert right(c, ran), f"{fault}: {ran}"
         if name == "verify" and ran.code != 0:
             assert "tampered" not in ran.out and "truncated" not in ran.out, f"{fault}: a false alarm: {ran}"

@@ -221,6 +221,7 @@ def test_an_nth_allocation_that_fails(service):
 @pytest.mark.limit(600 if SLOW else 60)
 def test_all_allocations_fail_from_the_nth_on(service):
     try_all(service, "memory", ["identity", "guard_forged", "write", "anothers", "public_read"], count=FOR_EVER, few=1)
+    assert service.seen["hits memory"]
 
 
 SOME = ["identity", "expired", "write", "blocked", "anothers", "public_read"]
