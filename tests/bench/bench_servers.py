@@ -78,7 +78,8 @@ BLOCKED = {"event": "identity", "outcome": "blocked", "reason": "signature_misma
 KINDS = [
     Kind("identity, valid token", identity, "none", {32: 0.95, 256: 0.95}, cpu=1.08),
     Kind("identity, bad token, recorded", bad_identity, "token_invalid", {32: 0.80, 256: 0.80}, record=BLOCKED),
-    Kind("identity, bad token, folded", bad_identity, "token_invalid", {32: 0.95, 256: 0.95}, budget=10, record=BLOCKED, folded=True),
+    Kind("identity, bad token, folded", bad_identity, "token_invalid", {32: 0.95, 256: 0.95}, budget=10, record=BLOCKED,
+         folded=True),
     Kind("personal read action", read_action, "none", {32: 0.70, 256: 0.85}, cpu=1.4,
          record={"event": "action", "outcome": "done", "action": "track_order"}),
     Kind("write action", write_action, "none", {32: 0.60, 256: 0.80},
@@ -187,7 +188,8 @@ def figures_of(kind, where, rounds):
                "goal": (">=", kind.rate[connections]), "note": note}
         if "commits" in rates:
             yield {"name": f"{label}: null beside the commits", "value": ratio(rates, "commits", "null"), "unit": "x null",
-                   "note": f"{median(rates['commits']):,.0f}/s; {commit.a_second:,.0f} commits a second of {commit.pages:.0f} pages"}
+                   "note": "{:,.0f}/s; {:,.0f} commits a second of {:.0f} pages".format(
+                       median(rates["commits"]), commit.a_second, commit.pages)}
         parts = {who: {p: median([s.parts[p] for s in samples[who]]) for p in ("nginx", "backend")} for who in samples}
         yield {"name": f"{label}: CPU", "value": ratio(cpus, "postern", "null"), "unit": "x null",
                "goal": ("<=", kind.cpu) if kind.cpu else None,

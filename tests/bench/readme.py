@@ -49,8 +49,8 @@ def others(figures):
 
 def table(document):
     figures = document["figures"]
-    yield (f"`make bench` on {document['date'][:10]} at commit {document['commit']}, {document['machine']}, kernel {document['kernel']}; one "
-           f"fdatasync of an idle disk {document['fdatasync_ms']:.2f} ms; {document['rounds']} rounds.")
+    yield (f"`make bench` on {document['date'][:10]} at commit {document['commit']}, {document['machine']}, kernel "
+           f"{document['kernel']}; one fdatasync of an idle disk {document['fdatasync_ms']:.2f} ms; {document['rounds']} rounds.")
     yield ""
     yield from servers([f for f in figures if f["bench"] == "servers"])
     yield ""

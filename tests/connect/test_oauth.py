@@ -92,8 +92,8 @@ def test_the_token_is_used_until_it_is_about_to_expire_and_rotates(connectd, sho
 def test_a_token_about_to_expire_is_refreshed_ahead(connectd, shop):
     """It lives for ten seconds; a call shortly before its end finds a new one, and none ever meets a 401."""
     shop.tokens.lifetime = 10
+    start = time.monotonic()                            # no later than the first token was given
     connect(connectd, shop)
-    start = time.monotonic()
 
     def refreshed():
         works(connectd)

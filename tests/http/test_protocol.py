@@ -520,10 +520,11 @@ def test_it_stops_in_time_whatever_its_connections_do(data, how):
         half = [w.connect() for _ in range(4)]
         for c in half:
             c.send(whole(environ())[:40])
+        parked = [w.connect() for _ in range(8)]
+        request = whole(environ("POST", ORDERS, body=b"{}", token=site.token()), b"{}", keep=True)
         with HeldLedger(data):
-            parked = [w.connect() for _ in range(8)]
             for c in parked:
-                c.send(whole(environ("POST", ORDERS, body=b"{}", token=site.token()), b"{}", keep=True))
+                c.send(request)
             wait_until(lambda: queued(w) == 8, "the actions to wait for the ledger")
             assert w.stop(how) < 2 or THREAD_SANITIZED
         for c in parked:                                   # told that they were not done, or cut off; never a success
