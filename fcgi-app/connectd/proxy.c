@@ -51,7 +51,7 @@ static bool number(const struct request *r, const char *name, uint64_t min, uint
 
 /* ---- headers that go on ---- */
 
-/* "_" would do for "-" where a server makes CGI variables of headers. */
+/* Letters, digits and "-": where a server makes CGI variables of headers, "_" would do for "-", and with some "." or "!" too. */
 static bool header_name_ok(struct span name)
 {
 	static const char *const refused[] = {
@@ -64,7 +64,7 @@ static bool header_name_ok(struct span name)
 	const char *s = name.data;
 
 	for (size_t i = 0; i < name.size; i++)
-		if (!ascii_is_alpha(s[i]) && !ascii_is_digit(s[i]) && (s[i] == '\0' || !strchr("!#$%&'*+-.^`|~", s[i])))
+		if (!ascii_is_alpha(s[i]) && !ascii_is_digit(s[i]) && s[i] != '-')
 			return false;
 	for (size_t i = 0; i < ARRAY_LEN(refused); i++)
 		if (ascii_equal_nocase(name, refused[i]))

@@ -150,7 +150,8 @@ def test_only_headers_with_the_prefix_reach_the_upstream(connectd):
 @pytest.mark.parametrize("name", [
     "Authorization", "AUTHORIZATION", "Cookie", "Host", "Content-Length", "Transfer-Encoding", "Connection", "TE", "Upgrade", "Expect",
     "Accept-Encoding", "Keep-Alive", "Proxy-Authorization", "Proxy-Connection", "X-Api-Key", "x-api-KEY",
-    "X_Api_Key", "X-HTTP-Method-Override", "X-Original-URL", "X-Rewrite-URL", "Forwarded", "X-Forwarded-Host"])
+    "X_Api_Key", "X.Api.Key", "X!Api~Key", "X-HTTP-Method-Override", "X.HTTP.Method.Override", "X-Original-URL", "X-Rewrite-URL", "Forwarded",
+    "X-Forwarded-Host"])
 def test_attack_the_credential_or_the_framing_overridden(connectd, name):
     refused(connectd, connectd.call("GET", "orders/1", **{f"Nango-Proxy-{name}": "100"}), "request_malformed")
 
