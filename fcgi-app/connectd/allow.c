@@ -125,7 +125,8 @@ bool query_next_name(struct span *rest, struct span *ret_name)
 	return true;
 }
 
-/* As servers read it: a percent sign and two digits are a byte, and blanks before a name are none of it. */
+/* As servers read it: a percent sign and two digits are a byte, and blanks before a name are none of it. To PHP a name ends at a
+ * NUL, and a dot or blank in it is "_". */
 static bool name_reads(struct span name, const char *as)
 {
 	const char *s = name.data;
@@ -140,6 +141,10 @@ static bool name_reads(struct span name, const char *as)
 		}
 		if (c == ' ' && length == 0)
 			continue;
+		if (c == '\0')
+			break;
+		if ((c == '.' || c == ' ') && as[length] == '_')
+			c = '_';
 		if (as[length] == '\0' || as[length] != c)
 			return false;
 		length++;

@@ -123,24 +123,43 @@ static bool queries_credential(const struct connection *c, struct span query)
 	return false;
 }
 
+/* By the media type alone: a parameter of it may say anything. */
+static bool is_json_type(struct span type)
+{
+	const char *at = type.data;
+
+	for (size_t i = 0; i < type.size && at[i] != ';'; i++)
+		if (type.size - i >= 4 && ascii_equal_nocase(span_of(at + i, 4), "json"))
+			return true;
+	return false;
+}
+
+/* Has the JSON object this member? So it is taken to have where the upstream may read what is none to us: a name that is there
+ * twice, a number too large, deeper nesting, a mark in front. */
+static bool json_names(struct span body, bool meant, const char *name)
+{
+	json_t *value = NULL;
+	enum rc rc = json_strict(body, BODY_DEPTH, &value, NULL);
+	bool found = rc == RC_OK ? json_object_get(value, name) != NULL : rc == RC_NOMEM || (meant && body.size > 0);
+
+	json_decref(value);
+	return found;
+}
+
 /* Frameworks take another method from a POST's parameter "_method": then the list would have been asked about a method that is
  * not the one that counts. */
 static bool overrides_method(const struct request *r)
 {
-	static const char override[] = "_method", json_type[] = "application/json";
+	static const char override[] = "_method";
 	struct span type;
-	json_t *body = NULL;
-	bool is_json, found;
+	bool is_json;
 
 	if (!span_is(r->method, "POST"))
 		return false;
-	is_json = request_header_once(r, PREFIX "Content-Type", &type) && type.size >= strlen(json_type) &&
-		  ascii_equal_nocase(span_of(type.data, strlen(json_type)), json_type);
-	found = query_names(r->query, override) || (!is_json && query_names(r->body, override));
-	if (!found && json_strict(r->body, BODY_DEPTH, &body, NULL) == RC_OK)
-		found = json_object_get(body, override) != NULL;
-	json_decref(body);
-	return found;
+	if (!request_header_once(r, PREFIX "Content-Type", &type))
+		return true;
+	is_json = is_json_type(type);
+	return query_names(r->query, override) || (!is_json && query_names(r->body, override)) || json_names(r->body, is_json, override);
 }
 
 /* ---- understanding ---- */

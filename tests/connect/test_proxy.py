@@ -159,7 +159,12 @@ def test_attack_the_credential_or_the_framing_overridden(connectd, name):
 @pytest.mark.parametrize("query, kind, body", [
     ("?_method=DELETE", None, None), ("?a=1&%5Fmethod=DELETE", "application/json", "{}"),
     ("", "application/x-www-form-urlencoded", "room=a&_method=DELETE"), ("", None, "_method=DELETE"),
-    ("", "text/plain", '{"a":"&_method=DELETE&"}'), ("", "application/json", '{"room":"a","_method":"DELETE"}')])
+    ("", "text/plain", '{"a":"&_method=DELETE&"}'), ("", "application/json", '{"room":"a","_method":"DELETE"}'),
+    ("?.method=DELETE", None, None), ("?_method%00x=DELETE", "application/json", "{}"), ("", "application/x-www-form-urlencoded", ".method=DELETE"),
+    ("", "application/x-www-form-urlencoded; a=json", "_method=DELETE"), ("", "application/json", '{"_method":"GET","_method":"DELETE"}'),
+    ("", "application/json", '{"_method":"DELETE","n":99999999999999999999}'), ("", "application/json", "\ufeff" + '{"_method":"DELETE"}'),
+    ("", "application/json", '{"_method":"DELETE","a":' + "[" * 128 + "]" * 128 + "}"),
+    ("", "application/vnd.api+json", '{"_method":"DELETE","a":1e999}')])
 def test_attack_another_method_in_a_parameter(connectd, query, kind, body):
     """POST is on the list, and Rails, Symfony and Laravel would make a DELETE of it."""
     headers = {"Nango_Proxy_Content_Type": kind} if kind else {}
@@ -170,7 +175,14 @@ def test_what_only_looks_like_another_method_goes_on(connectd):
     kind = "application/json"
     assert connectd.call("POST", "orders", body='{"a":"&_method=x","payment_method":{"_method":1}}', Nango_Proxy_Content_Type=kind).status == 200
     assert connectd.call("POST", "orders?payment_method=card", body="the_method=1", Nango_Proxy_Content_Type="text/plain").status == 200
+    assert connectd.call("POST", "orders", body="", Nango_Proxy_Content_Type=kind).status == 200
     assert connectd.call("GET", "orders/1?_method=DELETE").status == 200
+
+
+def test_attack_two_types_of_one_body(connectd):
+    headers = [("Connection-Id", "shop"), ("Provider-Config-Key", "shop"), ("Postern-Site", "acme"), ("Nango-Proxy-Content-Type", "text/plain"),
+               ("Nango-Proxy-Content-Type", "application/json")]
+    refused(connectd, connectd.send(connectd.socket, "POST", "/proxy/orders", headers, '{"_method":"GET","_method":"DELETE"}'), "request_malformed")
 
 
 @pytest.mark.parametrize("query", ["key=evil", "a=1&key=evil", "KEY=evil", "%6bey=evil", "key", "a=1;key=evil"])

@@ -90,10 +90,10 @@ static void a_parameter_is_found_in_every_spelling(void **state)
 {
 	static const char *const there[] = {
 		"_method", "_method=DELETE", "a=1&_method=x", "a;_method", "&&_method=", "%5fmethod=x", "_%6Dethod", "+_method=x", "%20_method",
-		"a=_x&_metho%64=1",
+		"a=_x&_metho%64=1", ".method=x", "%2Emethod", "+.method", "_method%00=1", "_method%00x=1",
 	};
 	static const char *const absent[] = {
-		"", "a=_method", "payment_method=x", "_methods=1", "_metho", "_method%00=1", "a=1&b=%26_method", "_Method=x", "%5", "=_method",
+		"", "a=_method", "payment_method=x", "_methods=1", "_metho", "_metho%00d=1", "..method", "-method", "a=1&b=%26_method", "_Method=x", "%5", "=_method",
 		"_method[]=x",
 	};
 	struct span rest = span_str("a=1&&b;c=2="), name;
