@@ -8,17 +8,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-/* After a refresh that failed, before the next: twice as long after each that follows. */
+/* After a refresh that failed, or was in vain, before the next: twice as long after each that follows. */
 #define PAUSE_FIRST_MS 1000
 #define PAUSE_MOST_MS 60000
+struct pause { uint64_t ms, until_ms; };       /* 0: none */
 
-/* One for each connection that somebody is refreshing or waits for, or whose last refresh failed. */
+/* One for each connection that somebody is refreshing or waits for, or whose last refresh failed or was in vain. */
 struct flight {
 	char name[CONNECTION_NAME_MAX + 1];
 	unsigned users;
 	uint64_t tries;                    /* refreshes that ended */
 	enum call_error last;              /* how the last of them did */
-	uint64_t pause_ms, pause_until_ms; /* 0: none; the token endpoint is not asked before that */
+	struct pause failed;               /* the token endpoint is not asked before its end */
+	struct pause vain;                 /* an upstream that refuses is not taken to mean the token before its end */
 	pthread_mutex_t mutex;             /* held by who refreshes; guards tries and last with `flights` */
 	struct flight *next;
 };
@@ -77,12 +79,19 @@ static void flight_unlink(struct flight *f)
 	free(f);
 }
 
+/* Unless there is something to remember, or somebody in it. `flights` is held. */
+static void flight_forget(struct flight *f)
+{
+	if (f->users == 0 && f->failed.ms == 0 && f->vain.ms == 0)
+		flight_unlink(f);
+}
+
 static void flight_leave(struct flight *f)
 {
 	pthread_mutex_unlock(&f->mutex);
 	pthread_mutex_lock(&flights);
-	if (--f->users == 0 && f->pause_ms == 0)
-		flight_unlink(f);
+	f->users--;
+	flight_forget(f);
 	pthread_mutex_unlock(&flights);
 }
 
@@ -92,10 +101,52 @@ void credentials_try_now(const char *name)
 
 	pthread_mutex_lock(&flights);
 	f = flight_find(name);
-	if (f)
-		f->pause_ms = f->pause_until_ms = 0;
-	if (f && f->users == 0)
-		flight_unlink(f);
+	if (f) {
+		f->failed = f->vain = (struct pause){ 0 };
+		flight_forget(f);
+	}
+	pthread_mutex_unlock(&flights);
+}
+
+static void pause_longer(struct pause *p)
+{
+	p->ms = p->ms == 0 ? PAUSE_FIRST_MS : 2 * p->ms;
+	if (p->ms > PAUSE_MOST_MS)
+		p->ms = PAUSE_MOST_MS;
+	p->until_ms = clock_mono_ms() + p->ms;
+}
+
+static bool pause_lasts(const struct pause *p)
+{
+	return p->ms > 0 && clock_mono_ms() < p->until_ms;
+}
+
+bool credentials_doubtful(const char *name)
+{
+	const struct flight *f;
+	bool doubtful;
+
+	pthread_mutex_lock(&flights);
+	f = flight_find(name);
+	doubtful = !f || !pause_lasts(&f->vain);
+	pthread_mutex_unlock(&flights);
+	return doubtful;
+}
+
+void credentials_judged(const char *name, bool served)
+{
+	struct flight *f;
+
+	pthread_mutex_lock(&flights);
+	f = flight_find(name);
+	if (!f && !served)
+		f = flight_new(name);
+	if (f && !served)
+		pause_longer(&f->vain);
+	if (f && served) {
+		f->vain = (struct pause){ 0 };
+		flight_forget(f);
+	}
 	pthread_mutex_unlock(&flights);
 }
 
@@ -106,10 +157,10 @@ static void flight_ended(struct flight *f, enum call_error e)
 	pthread_mutex_lock(&flights);
 	f->tries++;
 	f->last = e;
-	f->pause_ms = !failed ? 0 : f->pause_ms == 0 ? PAUSE_FIRST_MS : 2 * f->pause_ms;
-	if (f->pause_ms > PAUSE_MOST_MS)
-		f->pause_ms = PAUSE_MOST_MS;
-	f->pause_until_ms = clock_mono_ms() + f->pause_ms;
+	if (failed)
+		pause_longer(&f->failed);
+	else
+		f->failed = (struct pause){ 0 };
 	pthread_mutex_unlock(&flights);
 }
 
@@ -118,7 +169,7 @@ static bool flight_pauses(const struct flight *f)
 	bool pauses;
 
 	pthread_mutex_lock(&flights);
-	pauses = f->pause_ms > 0 && clock_mono_ms() < f->pause_until_ms;
+	pauses = pause_lasts(&f->failed);
 	pthread_mutex_unlock(&flights);
 	return pauses;
 }

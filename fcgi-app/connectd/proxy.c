@@ -322,11 +322,12 @@ enum call_error proxy_call(struct connect_store *s, struct connection *c, const 
 	snprintf(name, sizeof(name), "%s", c->name);   /* c is loaded again in place */
 	if ((e = credentials_ready(s, name, c, false)) != CALL_OK || (e = call_until(until, c, call, ret)) != CALL_OK)
 		return e;
-	if (ret->status != 401 || c->auth.type < AUTH_OAUTH2_REFRESH || clock_mono_ms() >= until)
+	if (ret->status != 401 || c->auth.type < AUTH_OAUTH2_REFRESH || clock_mono_ms() >= until || !credentials_doubtful(name))
 		return CALL_OK;
 	upstream_answer_done(ret);
-	e = credentials_ready(s, name, c, true);
-	return e == CALL_OK ? call_until(until, c, call, ret) : e;
+	if ((e = credentials_ready(s, name, c, true)) == CALL_OK && (e = call_until(until, c, call, ret)) == CALL_OK)
+		credentials_judged(name, ret->status != 401);
+	return e;
 }
 
 static void give(struct answer *ret, struct upstream_answer *a)

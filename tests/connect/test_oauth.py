@@ -130,6 +130,23 @@ def test_a_401_for_ever_is_not_a_refresh_for_ever(connectd, shop):
     assert shop.tokens.refreshes <= 2 and len(shop.asked_for("/orders")) <= 2
 
 
+def test_a_call_that_always_meets_a_401_is_not_a_refresh_each(connectd, shop):
+    """A visitor may have found it; the others keep their token, and it is refreshed when it is the token after all."""
+    connect(connectd, shop)
+    works(connectd)
+    shop.faults["/bookings"] = status(401)
+    for _ in range(10):
+        assert connectd.call("POST", "bookings", body="{}", Nango_Proxy_Content_Type="application/json").status == 401
+    works(connectd)
+    unharmed(shop, 2)
+    shop.tokens.forget_access()
+    wait_until(lambda: ask(connectd).status == 200, "the token to be doubted again")
+    unharmed(shop, 3)
+    shop.tokens.forget_access()
+    works(connectd)
+    unharmed(shop, 4)
+
+
 def test_a_post_that_met_a_401_is_sent_again_with_its_body(connectd, shop):
     """Refused before anything was done: that one may be repeated."""
     connect(connectd, shop)
