@@ -215,8 +215,9 @@ static enum reason answer_again(const struct store *st, struct txn *ledger, stru
 
 struct oldest { struct row_key key; uint64_t expires_at; };
 
-/* Counts a subject's live rows. *ret_oldest: of those that are done the one claimed first; its key is empty: none is. */
-static size_t count_live(struct txn *ledger, struct span prefix, uint64_t now_s, struct oldest *ret_oldest)
+/* Counts a subject's live rows, and of them those without an answer, as far as matters. *ret_oldest: of those that are done the one
+ * claimed first; its key is empty: none is. */
+static size_t count_live(struct txn *ledger, struct span prefix, uint64_t now_s, size_t *ret_open, struct oldest *ret_oldest)
 {
 	struct span key, row;
 	struct entry e;
@@ -224,13 +225,15 @@ static size_t count_live(struct txn *ledger, struct span prefix, uint64_t now_s,
 	size_t count = 0;
 
 	*ret_oldest = (struct oldest){ .expires_at = UINT64_MAX };
+	*ret_open = 0;
 	walk_begin(&w, ledger, DB_IDEMPOTENCY);
 	for (bool more = walk_seek(&w, prefix, &key, &row);
-	     more && key.size >= prefix.size && memcmp(key.data, prefix.data, prefix.size) == 0;
+	     more && *ret_open < IDEMPOTENCY_OPEN_MAX && key.size >= prefix.size && memcmp(key.data, prefix.data, prefix.size) == 0;
 	     more = walk_next(&w, &key, &row)) {
 		if (key.size > ROW_KEY_MAX || !entry_decode(row, &e) || e.expires_at <= now_s)
 			continue;
 		count++;
+		*ret_open += e.state != STATE_DONE;
 		if (e.state != STATE_DONE || e.expires_at >= ret_oldest->expires_at)
 			continue;
 		ret_oldest->expires_at = e.expires_at;
@@ -241,15 +244,20 @@ static size_t count_live(struct txn *ledger, struct span prefix, uint64_t now_s,
 	return count;
 }
 
-/* An answer may have a megabyte: one visitor with ever new keys may not fill the ledger, which is everybody's. What is in
- * flight stays, for it would be made twice; there are only as many as calls can be. */
-static void make_room(struct txn *ledger, struct span key, uint64_t now_s)
+/* An answer may have a megabyte: one visitor with ever new keys may not fill the ledger, which is everybody's. What has no answer
+ * stays, for it would be made twice: a call in flight, or one of which nobody knows. Of those each leaves a row for a day, and every
+ * claim counts them, so they have a bound too. false: it is reached. */
+static bool make_room(struct txn *ledger, struct span key, uint64_t now_s)
 {
+	struct span prefix = span_of(key.data, key.size - IDEMPOTENCY_HASH_SIZE);
 	struct oldest oldest;
+	size_t open, count = count_live(ledger, prefix, now_s, &open, &oldest);
 
-	if (count_live(ledger, span_of(key.data, key.size - IDEMPOTENCY_HASH_SIZE), now_s, &oldest) >= IDEMPOTENCY_PER_SUBJECT &&
-	    oldest.key.size > 0)
+	if (open == IDEMPOTENCY_OPEN_MAX)
+		return false;
+	if (count >= IDEMPOTENCY_PER_SUBJECT && oldest.key.size > 0)
 		entry_delete(ledger, span_of(oldest.key.bytes, oldest.key.size), oldest.expires_at);
+	return true;
 }
 
 enum reason idempotency_claim(const struct store *st, struct txn *ledger, const struct idempotency *k, uint64_t now_s,
@@ -264,7 +272,8 @@ enum reason idempotency_claim(const struct store *st, struct txn *ledger, const 
 		return answer_again(st, ledger, key, k, &had, ret_result);
 	if (there)
 		entry_delete(ledger, key, had.expires_at);
-	make_room(ledger, key, now_s);
+	if (!make_room(ledger, key, now_s))
+		return txn_rc(ledger) == RC_OK ? REASON_RATE_LIMITED : REASON_AUDIT_UNAVAILABLE;
 	memcpy(fresh.parameters, k->parameters, sizeof(fresh.parameters));
 	entry_write(ledger, key, &fresh);
 	return txn_rc(ledger) == RC_OK ? REASON_NONE : REASON_AUDIT_UNAVAILABLE;

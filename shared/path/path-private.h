@@ -125,6 +125,7 @@ bool path_space_left(struct path *p, enum audit_writer w);
 
 #define IDEMPOTENCY_KEY_MAX 128
 #define IDEMPOTENCY_PER_SUBJECT 64         /* live ones of a site: beyond that the oldest that is done gives way */
+#define IDEMPOTENCY_OPEN_MAX 1024          /* of a visitor's keys on a site: in flight, or ended nobody knows how */
 #define IDEMPOTENCY_HASH_SIZE 16
 
 /* A request's use of a key: whose, for what, and with which parameters. Nothing of the client's text; may be copied and kept. */
@@ -139,7 +140,8 @@ enum rc idempotency_make(const struct store *st, const char *site, const char *s
 			 const json_t *parameters, struct idempotency *ret) MUST_CHECK;
 /* In the write transaction that says the change begins. NONE: the key is new or its day is over; it is in flight now, and must be
  * finished or freed, here or in a later transaction. REPLAYED: run nothing, *ret_result (new) is the answer of then. CONFLICT: it has
- * other parameters, or is in flight. AUDIT_UNAVAILABLE: a storage error, in txn_rc(). */
+ * other parameters, or is in flight. RATE_LIMITED: the visitor has too many without an answer. AUDIT_UNAVAILABLE: a storage error, in
+ * txn_rc(). */
 enum reason idempotency_claim(const struct store *st, struct txn *ledger, const struct idempotency *k, uint64_t now_s,
 			      json_t **ret_result);
 /* The change was made: keeps its result, sealed, until a day after the claim. A row that was erased meanwhile stays away. */

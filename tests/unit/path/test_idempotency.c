@@ -168,6 +168,28 @@ static void the_oldest_answer_gives_way_to_the_65th(void **state)
 	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 1);
 }
 
+static void attack_ever_new_keys_of_calls_that_nobody_knows_the_end_of(void **state)
+{
+	struct txn *t = txn_write(*state, ENV_LEDGER);
+	json_t *result = NULL;
+
+	for (int i = 0; i < IDEMPOTENCY_OPEN_MAX; i++) {
+		struct idempotency k = numbered(*state, ALEX, i);
+
+		assert_int_equal(idempotency_claim(*state, t, &k, NOW, &result), REASON_NONE);
+	}
+	assert_int_equal(txn_end(t), RC_OK);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, -1), NOW), REASON_RATE_LIMITED);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, 7), NOW), REASON_CONFLICT);
+	make(*state, numbered(*state, JORDAN, -1), NOW);
+	release(*state, numbered(*state, ALEX, 7));
+	make(*state, numbered(*state, ALEX, -1), NOW);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, -2), NOW), REASON_NONE);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, -3), NOW), REASON_RATE_LIMITED);
+	assert_int_equal(rows(*state), IDEMPOTENCY_OPEN_MAX + 1);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, -3), NOW + IDEMPOTENCY_SECONDS), REASON_NONE);
+}
+
 /* Those whose day is over do not count. */
 static void what_has_expired_makes_no_answer_give_way(void **state)
 {
@@ -333,6 +355,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_part_of_the_scope_makes_it_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_ends_after_a_day, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_oldest_answer_gives_way_to_the_65th, setup, teardown),
+		cmocka_unit_test_setup_teardown(attack_ever_new_keys_of_calls_that_nobody_knows_the_end_of, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_expired_makes_no_answer_give_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(expired_ones_are_cleared_a_few_at_a_time, setup, teardown),
 		cmocka_unit_test_setup_teardown(an_erased_one_stays_away, setup, teardown),
