@@ -213,51 +213,40 @@ static enum reason answer_again(const struct store *st, struct txn *ledger, stru
 	return REASON_AUDIT_UNAVAILABLE;
 }
 
-struct oldest { struct row_key key; uint64_t expires_at; };
+/* A subject's live rows. */
+struct live {
+	size_t open, done;             /* without an answer; with one */
+	struct row_key oldest;         /* of those that are done the one claimed first */
+	uint64_t oldest_expires_at;
+};
 
-/* Counts a subject's live rows, and of them those without an answer, as far as matters. *ret_oldest: of those that are done the one
- * claimed first; its key is empty: none is. */
-static size_t count_live(struct txn *ledger, struct span prefix, uint64_t now_s, size_t *ret_open, struct oldest *ret_oldest)
+static void count_one(struct live *l, struct span key, const struct entry *e)
 {
-	struct span key, row;
-	struct entry e;
-	struct walk w;
-	size_t count = 0;
-
-	*ret_oldest = (struct oldest){ .expires_at = UINT64_MAX };
-	*ret_open = 0;
-	walk_begin(&w, ledger, DB_IDEMPOTENCY);
-	for (bool more = walk_seek(&w, prefix, &key, &row);
-	     more && *ret_open < IDEMPOTENCY_OPEN_MAX && key.size >= prefix.size && memcmp(key.data, prefix.data, prefix.size) == 0;
-	     more = walk_next(&w, &key, &row)) {
-		if (key.size > ROW_KEY_MAX || !entry_decode(row, &e) || e.expires_at <= now_s)
-			continue;
-		count++;
-		*ret_open += e.state != STATE_DONE;
-		if (e.state != STATE_DONE || e.expires_at >= ret_oldest->expires_at)
-			continue;
-		ret_oldest->expires_at = e.expires_at;
-		ret_oldest->key.size = key.size;
-		memcpy(ret_oldest->key.bytes, key.data, key.size);
-	}
-	walk_end(&w);
-	return count;
+	l->open += e->state != STATE_DONE;
+	l->done += e->state == STATE_DONE;
+	if (e->state != STATE_DONE || (l->done > 1 && e->expires_at >= l->oldest_expires_at))
+		return;
+	l->oldest_expires_at = e->expires_at;
+	l->oldest.size = key.size;
+	memcpy(l->oldest.bytes, key.data, key.size);
 }
 
-/* An answer may have a megabyte: one visitor with ever new keys may not fill the ledger, which is everybody's. What has no answer
- * stays, for it would be made twice: a call in flight, or one of which nobody knows. Of those each leaves a row for a day, and every
- * claim counts them, so they have a bound too. false: it is reached. */
-static bool make_room(struct txn *ledger, struct span key, uint64_t now_s)
+/* Of the subject whose row has this key. */
+static struct live count_live(struct txn *ledger, struct span row_key, uint64_t now_s)
 {
-	struct span prefix = span_of(key.data, key.size - IDEMPOTENCY_HASH_SIZE);
-	struct oldest oldest;
-	size_t open, count = count_live(ledger, prefix, now_s, &open, &oldest);
+	struct span prefix = span_of(row_key.data, row_key.size - IDEMPOTENCY_HASH_SIZE), key, row;
+	struct live l = { .open = 0 };
+	struct entry e;
+	struct walk w;
 
-	if (open == IDEMPOTENCY_OPEN_MAX)
-		return false;
-	if (count >= IDEMPOTENCY_PER_SUBJECT && oldest.key.size > 0)
-		entry_delete(ledger, span_of(oldest.key.bytes, oldest.key.size), oldest.expires_at);
-	return true;
+	walk_begin(&w, ledger, DB_IDEMPOTENCY);
+	for (bool more = walk_seek(&w, prefix, &key, &row);
+	     more && key.size >= prefix.size && memcmp(key.data, prefix.data, prefix.size) == 0;
+	     more = walk_next(&w, &key, &row))
+		if (key.size <= ROW_KEY_MAX && entry_decode(row, &e) && e.expires_at > now_s)
+			count_one(&l, key, &e);
+	walk_end(&w);
+	return l;
 }
 
 enum reason idempotency_claim(const struct store *st, struct txn *ledger, const struct idempotency *k, uint64_t now_s,
@@ -272,11 +261,22 @@ enum reason idempotency_claim(const struct store *st, struct txn *ledger, const 
 		return answer_again(st, ledger, key, k, &had, ret_result);
 	if (there)
 		entry_delete(ledger, key, had.expires_at);
-	if (!make_room(ledger, key, now_s))
+	/* What has no answer stays, for it would be made twice: a call in flight, or one of which nobody knows. Each of those is there
+	 * for a day, and every claim counts them. */
+	if (count_live(ledger, key, now_s).open >= IDEMPOTENCY_OPEN_MAX)
 		return txn_rc(ledger) == RC_OK ? REASON_RATE_LIMITED : REASON_AUDIT_UNAVAILABLE;
 	memcpy(fresh.parameters, k->parameters, sizeof(fresh.parameters));
 	entry_write(ledger, key, &fresh);
 	return txn_rc(ledger) == RC_OK ? REASON_NONE : REASON_AUDIT_UNAVAILABLE;
+}
+
+/* An answer may have a megabyte: one visitor with ever new keys may not fill the ledger, which is everybody's. */
+static void make_room(struct txn *ledger, struct span key, uint64_t now_s)
+{
+	struct live l = count_live(ledger, key, now_s);
+
+	if (l.done >= IDEMPOTENCY_PER_SUBJECT)
+		entry_delete(ledger, span_of(l.oldest.bytes, l.oldest.size), l.oldest_expires_at);
 }
 
 void idempotency_finish(const struct store *st, struct txn *ledger, const struct idempotency *k, const json_t *result)
@@ -292,6 +292,7 @@ void idempotency_finish(const struct store *st, struct txn *ledger, const struct
 	rc = answer_seal(st, key, &e, result, &sealed);
 	if (rc != RC_OK)
 		txn_fail(ledger, rc);
+	make_room(ledger, key, e.expires_at - IDEMPOTENCY_SECONDS);
 	e.state = STATE_DONE;
 	e.sealed = buf_span(&sealed);
 	entry_write(ledger, key, &e);

@@ -124,7 +124,7 @@ bool path_space_left(struct path *p, enum audit_writer w);
 /* ---- idempotency.c: a change asked for twice is made once (Idempotency-Key) ---- */
 
 #define IDEMPOTENCY_KEY_MAX 128
-#define IDEMPOTENCY_PER_SUBJECT 64         /* live ones of a site: beyond that the oldest that is done gives way */
+#define IDEMPOTENCY_PER_SUBJECT 64         /* live answers on a site: beyond that the oldest gives way */
 #define IDEMPOTENCY_OPEN_MAX 1024          /* of a visitor's keys on a site: in flight, or ended nobody knows how */
 #define IDEMPOTENCY_HASH_SIZE 16
 

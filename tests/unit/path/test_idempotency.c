@@ -154,18 +154,34 @@ static void the_oldest_answer_gives_way_to_the_65th(void **state)
 
 	assert_int_equal(claim(*state, flies, NOW), REASON_NONE);
 	make(*state, others, NOW);
-	for (int i = 1; i < IDEMPOTENCY_PER_SUBJECT; i++)
+	for (int i = 1; i <= IDEMPOTENCY_PER_SUBJECT; i++)
 		make(*state, numbered(*state, ALEX, i), NOW + (uint64_t)i);
-	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 1);
+	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 2);
 	assert_int_equal(claim(*state, numbered(*state, ALEX, 1), NOW + 100), REASON_REPLAYED);
 	make(*state, numbered(*state, ALEX, 100), NOW + 100);
-	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 1);
+	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 2);
 	assert_int_equal(claim(*state, flies, NOW + 101), REASON_CONFLICT);
 	assert_int_equal(claim(*state, others, NOW + 101), REASON_REPLAYED);
 	assert_int_equal(claim(*state, numbered(*state, ALEX, 2), NOW + 101), REASON_REPLAYED);
-	assert_int_equal(claim(*state, numbered(*state, ALEX, 1), NOW + 101), REASON_NONE);
+	make(*state, numbered(*state, ALEX, 1), NOW + 101);
+	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 2);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, 3), NOW + 102), REASON_REPLAYED);
 	assert_int_equal(claim(*state, numbered(*state, ALEX, 2), NOW + 102), REASON_NONE);
-	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT + 1);
+}
+
+/* Nor do those that are made at once become more, or push answers out that are there. */
+static void answers_that_come_at_once_are_64_too(void **state)
+{
+	for (int i = 0; i < 2 * IDEMPOTENCY_PER_SUBJECT; i++)
+		assert_int_equal(claim(*state, numbered(*state, ALEX, i), NOW + (uint64_t)i), REASON_NONE);
+	for (int i = 0; i < 2 * IDEMPOTENCY_PER_SUBJECT; i++)
+		finish(*state, numbered(*state, ALEX, i));
+	assert_int_equal(rows(*state), IDEMPOTENCY_PER_SUBJECT);
+	for (int i = 0; i < IDEMPOTENCY_PER_SUBJECT; i++)
+		assert_int_equal(claim(*state, numbered(*state, ALEX, IDEMPOTENCY_PER_SUBJECT + i), NOW + 200), REASON_REPLAYED);
+	for (int i = 0; i < IDEMPOTENCY_PER_SUBJECT; i++)
+		assert_int_equal(claim(*state, numbered(*state, ALEX, i), NOW + 200), REASON_NONE);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, IDEMPOTENCY_PER_SUBJECT), NOW + 200), REASON_REPLAYED);
 }
 
 static void attack_ever_new_keys_of_calls_that_nobody_knows_the_end_of(void **state)
@@ -186,7 +202,8 @@ static void attack_ever_new_keys_of_calls_that_nobody_knows_the_end_of(void **st
 	make(*state, numbered(*state, ALEX, -1), NOW);
 	assert_int_equal(claim(*state, numbered(*state, ALEX, -2), NOW), REASON_NONE);
 	assert_int_equal(claim(*state, numbered(*state, ALEX, -3), NOW), REASON_RATE_LIMITED);
-	assert_int_equal(rows(*state), IDEMPOTENCY_OPEN_MAX + 1);
+	assert_int_equal(claim(*state, numbered(*state, ALEX, -1), NOW), REASON_REPLAYED);
+	assert_int_equal(rows(*state), IDEMPOTENCY_OPEN_MAX + 2);
 	assert_int_equal(claim(*state, numbered(*state, ALEX, -3), NOW + IDEMPOTENCY_SECONDS), REASON_NONE);
 }
 
@@ -355,6 +372,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_part_of_the_scope_makes_it_another, setup, teardown),
 		cmocka_unit_test_setup_teardown(it_ends_after_a_day, setup, teardown),
 		cmocka_unit_test_setup_teardown(the_oldest_answer_gives_way_to_the_65th, setup, teardown),
+		cmocka_unit_test_setup_teardown(answers_that_come_at_once_are_64_too, setup, teardown),
 		cmocka_unit_test_setup_teardown(attack_ever_new_keys_of_calls_that_nobody_knows_the_end_of, setup, teardown),
 		cmocka_unit_test_setup_teardown(what_has_expired_makes_no_answer_give_way, setup, teardown),
 		cmocka_unit_test_setup_teardown(expired_ones_are_cleared_a_few_at_a_time, setup, teardown),
