@@ -66,6 +66,7 @@ static int parse(struct call *c, struct export *e)
 	e->form = audit_form_find(args_given(a, OPT_FORMAT) ? a->text[OPT_FORMAT] : "jsonl");
 	if ((code = check_options(c, e->form)) != EXIT_YES || (code = filter_parse(c, &e->filter)) != EXIT_YES)
 		return code;
+	e->filter.f.unindexed = true;          /* what it prints leaves the host as evidence */
 	e->follow = args_given(a, OPT_FOLLOW);
 	e->checkpoint = args_given(a, OPT_CHECKPOINT);
 	e->proofs = args_given(a, OPT_PROOFS);

@@ -153,6 +153,8 @@ struct audit_filter {
 	bool expiry_none;                            /* only of tokens without exp */
 	bool has_after; uint64_t after;              /* seq greater than this */
 	uint64_t since, until;                       /* microseconds, since inclusive, until exclusive; 0: open */
+	bool unindexed;                              /* every record is looked at: a worker that was taken over may have
+	                                              * written the index so that it hides some */
 };
 /* One slice, oldest first: calls each for every matching line until it returns false, reading at most max_rows rows of the log in
  * one transaction. *ret_next: the seq to go on from (as `from`); *ret_end: nothing is left. Lines that do not parse, or

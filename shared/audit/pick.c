@@ -1,5 +1,5 @@
 /* pick.c -- which records of a bundle a filter need look at, by the index. Its rows are hostile input: one that does not
- * decode is none, and a record that one names is looked at like any other. So it can hide a record, but show none. */
+ * decode is none, and a record that one names is looked at like any other. So it can hide a record, but show none: an export does without. */
 #include "audit/audit-private.h"
 
 static uint64_t whole_bundles(struct txn *ledger)
@@ -17,7 +17,11 @@ static uint64_t whole_bundles(struct txn *ledger)
 
 void pick_init(struct pick *p, struct txn *ledger, const struct audit_filter *f)
 {
-	*p = (struct pick){ .ledger = ledger, .since = f->since, .until = f->until, .bundle = UINT64_MAX };
+	*p = (struct pick){ .ledger = ledger, .bundle = UINT64_MAX };
+	if (f->unindexed)
+		return;
+	p->since = f->since;
+	p->until = f->until;
 	p->whole = whole_bundles(ledger);
 }
 

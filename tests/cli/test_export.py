@@ -64,6 +64,21 @@ def leaf(line):
     return hashlib.sha256(b"\0" + (line.encode() if isinstance(line, str) else line)).digest()
 
 
+def test_attack_an_index_that_hides_records(acme):
+    """As a worker that was taken over can write it: well formed, and of none of the first 4,096 records. What leaves the host has them."""
+    lines = acme.data.audit_lines()
+    first = len(lines)
+    acme.data.check_lines = False
+    put_lines(acme.data, {seq: record(seq) for seq in range(first, 4097)})
+    with RawDb(acme.data.path / "ledger") as db:
+        db.put("index", bytes(8), bytes(8) + b"\xff" * 8 + bytes(4))
+    assert json.loads(acme.data.run("audit", "list", "--site", "acme", "--outcome", "blocked", "--json").out) == []
+    blocked = [line for line in lines if '"outcome":"blocked"' in line]
+    assert len(blocked) == 1
+    assert acme.data.run("audit", "export", "--site", "acme", "--outcome", "blocked").out.splitlines() == blocked
+    assert json.loads(acme.data.run("audit", "export", "--site", "acme", "--outcome", "blocked", "--json").out) == [json.loads(blocked[0])]
+
+
 # ---- the forms ----
 
 def read_csv(text):

@@ -390,6 +390,28 @@ static void with_an_index_few_rows_are_looked_at(void **state)
 	}
 }
 
+/* A row that is well formed and names no record. */
+static void attack_an_index_that_hides_all_of_a_bundle(void **state)
+{
+	struct audit_filter f = { .site = "demo" };
+	uint8_t row[20] = { 0 }, key[8] = { 0 };
+	struct txn *t;
+
+	fill_with_rarities(*state);
+	t = txn_write(*state, ENV_LEDGER);
+	memset(row + 8, 0xff, 8);
+	txn_put(t, DB_INDEX, span_of(key, sizeof(key)), span_of(row, sizeof(row)));
+	assert_int_equal(txn_end(t), RC_OK);
+	slices(*state, audit_scan, &f, INDEX_BUNDLE, INDEX_BUNDLE - 1);
+	f.unindexed = true;
+	slices(*state, audit_scan, &f, INDEX_BUNDLE, 2 * INDEX_BUNDLE - 1);
+	slices(*state, audit_scan_back, &f, INDEX_BUNDLE, 2 * INDEX_BUNDLE - 1);
+	f.until = 1000 + INDEX_BUNDLE;
+	slices(*state, audit_scan, &f, INDEX_BUNDLE, INDEX_BUNDLE);
+	f.since = f.until;
+	slices(*state, audit_scan, &f, INDEX_BUNDLE, 0);
+}
+
 /* For who follows the log: where nothing is left, the next record is what comes next. */
 static void a_scan_that_passed_over_all_goes_on_at_the_end(void **state)
 {
@@ -716,6 +738,7 @@ int main(void)
 		TEST(a_bundle_that_cannot_be_indexed_keeps_no_row),
 		TEST(a_pruned_log_is_scanned_the_same),
 		TEST(with_an_index_few_rows_are_looked_at),
+		TEST(attack_an_index_that_hides_all_of_a_bundle),
 		TEST(a_scan_that_passed_over_all_goes_on_at_the_end),
 		TEST(only_whole_bundles_are_indexed),
 		TEST(less_than_a_bundle_cannot_be_asked_for),
