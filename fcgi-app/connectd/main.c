@@ -167,7 +167,7 @@ int main(int argc, char **argv)
 	enum rc rc;
 
 	secret_process_init();
-	json_set_alloc_funcs(malloc, wiping_free);
+	json_free_by(wiping_free);
 	if (!options_read(&p.options, argc, argv, &why)) {
 		log_line(LOG_LEVEL_ERROR, "postern-connectd: %s", why.text);
 		return EXIT_USAGE;

@@ -20,7 +20,12 @@ static void *noting_malloc(size_t size)
 
 __attribute__((constructor)) static void set_malloc(void)
 {
-	json_set_alloc_funcs(noting_malloc, free);
+	json_free_by(free);
+}
+
+void json_free_by(json_free_t let_go)
+{
+	json_set_alloc_funcs(noting_malloc, let_go);
 }
 
 /* A text of no more opening brackets than levels cannot nest deeper, wherever they stand. That is nearly every text, and a

@@ -1,5 +1,6 @@
 """The Nth call fails while postern-connectd saves what it was given: a refreshed token is never lost to a disk that was full for a
 moment, and a connection is as it was or as it should become, never half."""
+import errno
 import threading
 from http.client import HTTPException
 from types import SimpleNamespace
@@ -7,12 +8,13 @@ from types import SimpleNamespace
 import pytest
 
 from lib.connectd import Connectd
-from lib.nth import FOR_EVER, SLOW, Nth
+from lib.nth import FOR_EVER, SLOW, Fault, Nth
 from lib.programs import wait_until
 from lib.upstream import Authority, Upstream
 
 pytestmark = pytest.mark.tree("plain")
 ALLOW = ["GET /orders"]
+LONG = ["GET /" + "orders-of-this-year/{}/" + "x" * 40]     # text that jansson's lexer has to find more room for
 
 
 class Desk:
@@ -85,6 +87,23 @@ def test_a_disk_that_is_full_for_a_while_loses_no_token(desk):
     desk.shop.tokens.forget_access()
     desk.works()
     unharmed(desk.shop)
+
+
+def test_a_connection_is_what_was_sent_whichever_allocation_fails(desk):
+    """Jansson's lexer drops a byte where it finds no room for it: a rule, or a token, would be another one."""
+    settings = {"provider": "shop", "base_url": desk.shop.url, "sites": ["acme"], "allow": LONG, "auth": {"type": "none"},
+                "private": ["127.0.0.0/8"]}
+    hits = 0
+    for number in range(1, 80):
+        with Fault(desk.nth, "memory", number, errno.ENOMEM, 1) as fault:
+            try:
+                answer = desk.connectd.admin("PUT", "/connections/shop", settings)
+            except (OSError, HTTPException):
+                answer = None
+        hits += fault.hit
+        assert shown(desk) in (None, LONG), f"{fault}: {answer} {shown(desk)}"
+        desk.connectd.admin("DELETE", "/connections/shop")
+    assert hits
 
 
 def shown(desk):
