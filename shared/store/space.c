@@ -64,19 +64,23 @@ static enum rc count_pages(struct store *st, enum env env, struct pages *ret)
 	return store_rc(e);
 }
 
-/* Free pages within the file are room too: without them a full disk would stay full after a prune. */
+/* Free pages within the file are room too: without them a full disk would stay full after a prune. So is what was written
+ * ahead of its pages (ahead.c). */
 enum rc store_space(struct store *st, struct store_space *ret)
 {
-	uint64_t room;
+	mdb_filehandle_t fd;
 	struct pages p = { 0 };
+	uint64_t room, file_size;
+	struct stat file;
 	struct statvfs fs;
 	enum rc rc;
 
 	if ((rc = count_pages(st, ENV_LEDGER, &p)) != RC_OK)
 		return rc;
-	if (statvfs(st->paths.ledger, &fs) != 0)
+	if (mdb_env_get_fd(st->envs[ENV_LEDGER].mdb, &fd) != 0 || fstat(fd, &file) != 0 || statvfs(st->paths.ledger, &fs) != 0)
 		return RC_IO;
-	room = p.in_file * p.size + (uint64_t)fs.f_bavail * fs.f_frsize;
+	file_size = (uint64_t)file.st_size;
+	room = (file_size > p.in_file * p.size ? file_size : p.in_file * p.size) + (uint64_t)fs.f_bavail * fs.f_frsize;
 	ret->used = used_bytes(&p);
 	ret->limit = room < p.map ? room : p.map;
 	return RC_OK;

@@ -171,7 +171,7 @@ static uint64_t ahead(struct store *st)
 
 static void commits_seldom_make_the_file_longer(void **state)
 {
-	struct store *st = tmpstore_new();
+	struct store *st = tmpstore_new_with(STORE_WORKER, 0, 0);
 	struct writer *w = NULL;
 	unsigned longer = 0;
 	struct span row;
@@ -282,7 +282,7 @@ static int on_small_disk(struct child *self, void *dir)
 		return CHILD_SKIP;
 	if (store_init(dir, NULL, NULL, NULL) != RC_OK)
 		return 100;
-	st = tmpstore_open(dir, STORE_ADMIN, NULL, NULL);
+	st = tmpstore_open(dir, STORE_WORKER, NULL, NULL);
 	code = nothing_ahead(st) ? full_and_back(st) : 102;
 	store_close(st);
 	if (code == 0) {
