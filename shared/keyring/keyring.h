@@ -26,14 +26,16 @@ struct key {
 	char fingerprint[KEY_FINGERPRINT_MAX];
 	uint64_t created_at;                     /* seconds */
 	uint64_t retire_at;                      /* seconds; 0: not scheduled. For a tombstone: when it retired */
-	struct secret *secret;                   /* the HMAC key; NULL where only listed, and for a tombstone */
-	struct hmac_key *hmac;                   /* ready to verify; NULL where only listed */
+	struct secret *secret;                   /* the HMAC key; NULL where only listed or sealed, and for a tombstone */
+	struct hmac_key *hmac;                   /* ready to verify; NULL where only listed, and where sealed until it is tried */
 };
 
+struct sealed_keys;
 struct keyring {
 	uint64_t version;
 	size_t count;                            /* keys whose secret is still there */
 	struct key keys[RING_MAX];
+	struct sealed_keys *sealed;              /* of keyring_get_sealed(); else NULL */
 };
 
 bool kid_valid(struct span kid);
@@ -42,6 +44,9 @@ void keyring_done(struct keyring *r);        /* wipes */
 /* The ring for verifying (secrets opened) or for listing (want_secrets false). A site without keys has an empty ring.
  * RC_UNSEALED, RC_CORRUPT (also a key under 32 bytes: never an empty key), or the transaction's error. */
 enum rc keyring_get(const struct store *st, struct txn *vault, struct span site, bool want_secrets, struct keyring *ret) MUST_CHECK;
+/* The ring for verifying: checked as a whole, but each key is opened when keyring_verify() first tries it, and its text is not kept.
+ * Outlives the transaction, not the store; one thread at a time. */
+enum rc keyring_get_sealed(const struct store *st, struct txn *vault, struct span site, struct keyring *ret) MUST_CHECK;
 
 /* By the clock now (seconds), and by what this process has already seen: once a key's retire_at was seen to pass, no
  * clock that steps back makes it verify again in this process. */
@@ -50,8 +55,8 @@ enum key_state key_state_at(const struct key *k, uint64_t now_s);
 /* Which key made this signature over these bytes? kid empty: none named. If kid names a key of the ring only that one
  * counts; else all that verify are tried, without early exit. *ret_key borrowed from the ring.
  * REASON_NONE, RING_EMPTY, KEY_RETIRED (kid names a key here or in `tombstone`), SIGNATURE_MISMATCH;
- * OVERLOADED: a primitive failed, so nothing is known. */
-enum reason keyring_verify(const struct keyring *r, struct span kid, bool kid_is_tombstone, uint64_t now_s,
+ * OVERLOADED: a primitive failed, so nothing is known. VAULT_UNAVAILABLE: a key that counts does not open. */
+enum reason keyring_verify(struct keyring *r, struct span kid, bool kid_is_tombstone, uint64_t now_s,
                            struct span signed_bytes, const uint8_t signature[SHA256_SIZE], const struct key **ret_key);
 bool keyring_tombstone(struct txn *vault, struct span site, struct span kid, struct key *ret);   /* ret may be NULL */
 

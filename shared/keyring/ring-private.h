@@ -8,6 +8,7 @@
 struct ring {
 	struct keyring keys;
 	uint8_t known[RING_MAX][SHA256_SIZE];
+	struct span sealed[RING_MAX];        /* as just loaded; borrowed from the row */
 };
 
 void    ring_done(struct ring *r);
@@ -19,6 +20,9 @@ enum rc ring_load(const struct store *st, struct txn *vault, struct span site, b
 enum rc ring_save(const struct store *st, struct txn *vault, const char *site, struct ring *r) MUST_CHECK;
 /* Removes the row; the change counts as one of the rings. */
 void    ring_delete(const struct store *st, struct txn *vault, const char *site);
+
+/* Makes key i ready to verify, if it is still sealed. */
+enum rc ring_open_key(struct keyring *r, size_t i) MUST_CHECK;
 
 /* The key called kid, or RING_MAX. */
 size_t  ring_find(const struct keyring *r, struct span kid);

@@ -5,7 +5,16 @@
  * their labels and the version, so that a key cannot be dropped or repeated either. */
 #include "keyring/ring-private.h"
 
+#include <stdlib.h>
+
 #define ROW_FORMAT 1
+
+/* What opening a key takes, copied from its row. */
+struct sealed_keys {
+	const struct store *st;
+	struct span site, key[RING_MAX];     /* in text */
+	char text[];
+};
 
 void key_done(struct key *k)
 {
@@ -18,6 +27,7 @@ void keyring_done(struct keyring *r)
 {
 	for (size_t i = 0; i < RING_MAX; i++)
 		key_done(&r->keys[i]);
+	free(r->sealed);
 	*r = (struct keyring){ 0 };
 }
 
@@ -172,6 +182,7 @@ static enum rc take_key(const struct store *st, struct dec *d, struct span site,
 	if (d->bad || !kid_valid(span_str(k->kid)))
 		return RC_CORRUPT;
 	memcpy(r->known[r->keys.count], known.data, known.size);
+	r->sealed[r->keys.count] = sealed;
 	r->keys.count++;
 	return want_secrets ? open_sealed(st, site, sealed, k) : RC_OK;
 }
@@ -279,5 +290,67 @@ enum rc keyring_get(const struct store *st, struct txn *vault, struct span site,
 		r.keys = (struct keyring){ 0 };
 	}
 	ring_done(&r);
+	return rc;
+}
+
+/* ---- keys that are opened when they are first tried ---- */
+
+static struct span append(char **at, struct span bytes)
+{
+	char *start = *at;
+
+	if (bytes.size)
+		memcpy(start, bytes.data, bytes.size);
+	*at += bytes.size;
+	return span_of(start, bytes.size);
+}
+
+static struct sealed_keys *copy_sealed(const struct store *st, struct span site, const struct ring *r)
+{
+	struct sealed_keys *s;
+	size_t size = site.size;
+	char *at;
+
+	for (size_t i = 0; i < r->keys.count; i++)
+		size += r->sealed[i].size;
+	s = malloc(sizeof(*s) + size);
+	if (!s)
+		return NULL;
+	*s = (struct sealed_keys){ .st = st };
+	at = s->text;
+	s->site = append(&at, site);
+	for (size_t i = 0; i < r->keys.count; i++)
+		s->key[i] = append(&at, r->sealed[i]);
+	return s;
+}
+
+enum rc keyring_get_sealed(const struct store *st, struct txn *vault, struct span site, struct keyring *ret)
+{
+	struct ring r;
+	enum rc rc = ring_load(st, vault, site, false, &r);
+
+	if (rc == RC_OK && r.keys.count && !(r.keys.sealed = copy_sealed(st, site, &r)))
+		rc = RC_NOMEM;
+	if (rc == RC_OK) {
+		*ret = r.keys;
+		r.keys = (struct keyring){ 0 };
+	}
+	ring_done(&r);
+	return rc;
+}
+
+enum rc ring_open_key(struct keyring *r, size_t i)
+{
+	struct sealed_keys *s = r->sealed;
+	struct key *k = &r->keys[i];
+	enum rc rc;
+
+	if (k->hmac || !s)
+		return RC_OK;
+	rc = open_sealed(s->st, s->site, s->key[i], k);
+	if (rc == RC_OK)
+		rc = hmac_key_new(secret_span(k->secret), &k->hmac);
+	secret_free(k->secret);
+	k->secret = NULL;
 	return rc;
 }

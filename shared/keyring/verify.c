@@ -40,17 +40,21 @@ enum key_state key_state_at(const struct key *k, uint64_t now_s)
 }
 
 /* Tries every candidate, whichever fits, so that the time taken tells nothing but their number. */
-static enum reason try_keys(const struct keyring *r, const bool candidate[RING_MAX], struct span signed_bytes,
+static enum reason try_keys(struct keyring *r, const bool candidate[RING_MAX], struct span signed_bytes,
 			    const uint8_t signature[SHA256_SIZE], const struct key **ret)
 {
 	const struct key *match = NULL;
-	bool failed = false;
+	bool failed = false, closed = false;
 
 	for (size_t i = 0; i < r->count; i++) {
 		const struct key *k = &r->keys[i];
 		uint8_t mac[SHA256_SIZE];
 
-		if (!candidate[i] || !k->hmac)
+		if (!candidate[i])
+			continue;
+		if (ring_open_key(r, i) != RC_OK)
+			closed = true;
+		if (!k->hmac)
 			continue;
 		if (hmac_key_sign(k->hmac, signed_bytes, mac) != RC_OK)
 			failed = true;
@@ -58,11 +62,13 @@ static enum reason try_keys(const struct keyring *r, const bool candidate[RING_M
 			match = k;
 		secret_wipe(mac, sizeof(mac));
 	}
-	*ret = match;
+	*ret = closed ? NULL : match;
+	if (closed)
+		return REASON_VAULT_UNAVAILABLE;
 	return match ? REASON_NONE : failed ? REASON_OVERLOADED : REASON_SIGNATURE_MISMATCH;
 }
 
-enum reason keyring_verify(const struct keyring *r, struct span kid, bool kid_is_tombstone, uint64_t now_s,
+enum reason keyring_verify(struct keyring *r, struct span kid, bool kid_is_tombstone, uint64_t now_s,
                            struct span signed_bytes, const uint8_t signature[SHA256_SIZE], const struct key **ret_key)
 {
 	size_t named = ring_find(r, kid);

@@ -68,7 +68,7 @@ static enum rc view_load(const struct store *st, struct txn *vault, struct span 
 		return RC_NOMEM;
 	site_init(&v->site);
 	if ((rc = site_get(vault, site, &v->site)) != RC_OK ||
-	    (rc = keyring_get(st, vault, site, true, &v->ring)) != RC_OK ||
+	    (rc = keyring_get_sealed(st, vault, site, &v->ring)) != RC_OK ||
 	    (rc = load_pseudonym(st, vault, site, &v->pseudonym)) != RC_OK) {
 		view_free(v);
 		return rc;

@@ -47,7 +47,7 @@ enum step_result step_token(struct exchange *x)
 	token_init(&x->token, text);
 	x->has_token = true;
 	reason = token_verify(&x->token, &context);
-	if (reason == REASON_OVERLOADED)
+	if (reason == REASON_OVERLOADED || reason == REASON_VAULT_UNAVAILABLE)
 		x->reason = reason;                     /* says nothing about the token: nobody is blamed */
 	else if (reason != REASON_NONE)
 		block(x, reason);

@@ -23,7 +23,7 @@ void token_memo_free(struct token_memo *m);
 
 struct token_context {                 /* all borrowed */
 	const struct site *site;
-	const struct keyring *ring;
+	struct keyring *ring;          /* its keys are opened as they are tried */
 	struct txn *vault;             /* to look a kid up among the tombstones; may be NULL (then none is found) */
 	uint64_t now_us;
 	struct token_memo *memo;
@@ -61,7 +61,7 @@ extern const struct token_check token_checks[];
 extern const size_t token_check_count;
 
 /* Runs the checks in order to the first failure. REASON_NONE: verified. OVERLOADED: a primitive
- * failed (memory, OpenSSL), which says nothing about the token, and lets nobody in. */
+ * failed (memory, OpenSSL); VAULT_UNAVAILABLE: a key does not open. Both say nothing about the token, and let nobody in. */
 enum reason token_verify(struct token *t, const struct token_context *c);
 
 /* The same checks, each run if what it needs has passed. ret has room for token_check_count; true in ran[i] if check i ran.
