@@ -15,106 +15,103 @@
 
 /* ---- the ledger row ---- */
 
+/* A row as it lies in the ledger, integers big-endian: format, last_used_at, and each window's newest and buckets. Worked on where it
+ * lies: of all its numbers a fold changes a few. */
+enum {
+	LAST_USED_AT = 1, MINUTES_AT = LAST_USED_AT + 8, HOURS_AT = MINUTES_AT + 8 + MINUTES * 4, ROW_SIZE = HOURS_AT + 8 + HOURS * 4
+};
+struct use_row { uint8_t at[ROW_SIZE]; };
+
 struct window {
-	uint64_t newest;                 /* the latest number a bucket stands for */
-	uint32_t *bucket;
+	uint8_t *newest;                 /* the latest number a bucket stands for */
+	uint8_t *buckets;
 	size_t count;
 };
 
-struct use_row {
-	uint64_t last_used_at;
-	uint32_t minute[MINUTES], hour[HOURS];
-	struct window minutes, hours;    /* over the two arrays above */
-};
+static struct window minutes_of(struct use_row *r)
+{
+	return (struct window){ .newest = r->at + MINUTES_AT, .buckets = r->at + MINUTES_AT + 8, .count = MINUTES };
+}
+
+static struct window hours_of(struct use_row *r)
+{
+	return (struct window){ .newest = r->at + HOURS_AT, .buckets = r->at + HOURS_AT + 8, .count = HOURS };
+}
+
+static uint64_t newest_of(const struct window *w)
+{
+	return be64_get(w->newest);
+}
+
+static uint32_t bucket_get(const struct window *w, uint64_t number)
+{
+	const uint8_t *b = w->buckets + number % w->count * 4;
+
+	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+}
+
+static void bucket_set(const struct window *w, uint64_t number, uint32_t n)
+{
+	uint8_t *b = w->buckets + number % w->count * 4;
+
+	b[0] = (uint8_t)(n >> 24);
+	b[1] = (uint8_t)(n >> 16);
+	b[2] = (uint8_t)(n >> 8);
+	b[3] = (uint8_t)n;
+}
 
 static void row_init(struct use_row *r)
 {
-	*r = (struct use_row){ 0 };
-	r->minutes = (struct window){ .bucket = r->minute, .count = MINUTES };
-	r->hours = (struct window){ .bucket = r->hour, .count = HOURS };
+	*r = (struct use_row){ .at = { ROW_FORMAT } };
 }
 
-static void window_take(struct dec *d, struct window *w)
-{
-	w->newest = dec_u64(d);
-	for (size_t i = 0; i < w->count; i++)
-		w->bucket[i] = dec_u32(d);
-}
-
-static void window_put(struct buf *b, const struct window *w)
-{
-	buf_put_u64(b, w->newest);
-	for (size_t i = 0; i < w->count; i++)
-		buf_put_u32(b, w->bucket[i]);
-}
-
-/* A row that does not decode counts from nothing. */
+/* A row that is none counts from nothing. */
 static void row_read(struct txn *ledger, struct span key, struct use_row *r)
 {
 	struct span row;
-	struct dec d;
 
-	row_init(r);
-	if (!txn_get(ledger, DB_KEY_USE, key, &row))
-		return;
-	d = dec_of(row);
-	if (dec_u8(&d) != ROW_FORMAT)
-		d.bad = true;
-	r->last_used_at = dec_u64(&d);
-	window_take(&d, &r->minutes);
-	window_take(&d, &r->hours);
-	if (!dec_end(&d))
+	if (txn_get(ledger, DB_KEY_USE, key, &row) && row.size == ROW_SIZE && *(const uint8_t *)row.data == ROW_FORMAT)
+		memcpy(r->at, row.data, ROW_SIZE);
+	else
 		row_init(r);
 }
 
-static void row_write(struct txn *ledger, struct span key, const struct use_row *r)
+static void window_add(const struct window *w, uint64_t number, uint64_t uses)
 {
-	struct buf b = BUF_INIT;
+	uint64_t newest = newest_of(w);
+	uint32_t n;
 
-	buf_put_u8(&b, ROW_FORMAT);
-	buf_put_u64(&b, r->last_used_at);
-	window_put(&b, &r->minutes);
-	window_put(&b, &r->hours);
-	if (b.failed)
-		txn_fail(ledger, RC_NOMEM);
-	else
-		txn_put(ledger, DB_KEY_USE, key, buf_span(&b));
-	buf_done(&b);
-}
-
-static void window_add(struct window *w, uint64_t number, uint64_t uses)
-{
-	uint32_t *bucket = &w->bucket[number % w->count];
-
-	if (number > w->newest) {
-		uint64_t stale = number - w->newest;
-
-		for (uint64_t i = 0; i < stale && i < w->count; i++)
-			w->bucket[(number - i) % w->count] = 0;
-		w->newest = number;
+	if (number > newest) {
+		for (uint64_t i = 0; i < number - newest && i < w->count; i++)
+			bucket_set(w, number - i, 0);
+		be64_put(w->newest, number);
+		newest = number;
 	}
-	if (w->newest - number >= w->count)
+	if (newest - number >= w->count)
 		return;
-	*bucket = uses > UINT32_MAX - *bucket ? UINT32_MAX : *bucket + (uint32_t)uses;
+	n = bucket_get(w, number);
+	bucket_set(w, number, uses > UINT32_MAX - n ? UINT32_MAX : n + (uint32_t)uses);
 }
 
 /* Uses in the last `count` numbers up to now, whatever lies ahead of it. */
 static uint64_t window_sum(const struct window *w, uint64_t now)
 {
-	uint64_t sum = 0;
+	uint64_t newest = newest_of(w), sum = 0;
 
-	for (size_t i = 0; i < w->count && i <= w->newest; i++) {
-		uint64_t number = w->newest - i;
+	for (size_t i = 0; i < w->count && i <= newest; i++) {
+		uint64_t number = newest - i;
 
 		if (number <= now && now - number < w->count)
-			sum += w->bucket[number % w->count];
+			sum += bucket_get(w, number);
 	}
 	return sum;
 }
 
 static uint64_t window_at(const struct window *w, uint64_t number)
 {
-	return number <= w->newest && w->newest - number < w->count ? w->bucket[number % w->count] : 0;
+	uint64_t newest = newest_of(w);
+
+	return number <= newest && newest - number < w->count ? bucket_get(w, number) : 0;
 }
 
 /* Uses in the last 60 s: this minute's, and of those of the minute before the share of it that is not yet 60 s ago. */
@@ -130,13 +127,18 @@ void key_use_get(struct txn *ledger, const char *site, const char *kid, uint64_t
 {
 	char key[SITE_KID_MAX];
 	size_t size = site_kid(key, site, kid);
+	struct window minutes, hours;
 	struct use_row r;
+	uint64_t last;
 
 	row_read(ledger, span_of(key, size), &r);
-	ret->last_used_at = r.last_used_at < now_s ? r.last_used_at : now_s;
-	ret->uses_1m = last_minute(&r.minutes, now_s);
-	ret->uses_1h = window_sum(&r.minutes, now_s / 60);
-	ret->uses_24h = window_sum(&r.hours, now_s / 3600);
+	minutes = minutes_of(&r);
+	hours = hours_of(&r);
+	last = be64_get(r.at + LAST_USED_AT);
+	ret->last_used_at = last < now_s ? last : now_s;
+	ret->uses_1m = last_minute(&minutes, now_s);
+	ret->uses_1h = window_sum(&minutes, now_s / 60);
+	ret->uses_24h = window_sum(&hours, now_s / 3600);
 }
 
 /* ---- what this process counted ---- */
@@ -302,17 +304,20 @@ bool use_counter_take(struct use_counter *u)
 static void fold(struct txn *ledger, const struct use *u)
 {
 	struct span key = span_of(u->key, u->key_size);
+	struct window minutes, hours;
 	struct use_row r;
 
 	row_read(ledger, key, &r);
-	if (r.last_used_at > u->last_s + STUCK_S || r.minutes.newest > (u->last_s + STUCK_S) / 60 ||
-	    r.hours.newest > (u->last_s + STUCK_S) / 3600)
+	minutes = minutes_of(&r);
+	hours = hours_of(&r);
+	if (be64_get(r.at + LAST_USED_AT) > u->last_s + STUCK_S || newest_of(&minutes) > (u->last_s + STUCK_S) / 60 ||
+	    newest_of(&hours) > (u->last_s + STUCK_S) / 3600)
 		row_init(&r);
-	if (u->last_s > r.last_used_at)
-		r.last_used_at = u->last_s;
-	window_add(&r.minutes, u->minute, u->count);
-	window_add(&r.hours, u->minute / 60, u->count);
-	row_write(ledger, key, &r);
+	if (u->last_s > be64_get(r.at + LAST_USED_AT))
+		be64_put(r.at + LAST_USED_AT, u->last_s);
+	window_add(&minutes, u->minute, u->count);
+	window_add(&hours, u->minute / 60, u->count);
+	txn_put(ledger, DB_KEY_USE, key, span_of(r.at, ROW_SIZE));
 }
 
 /* Reads rows and the taken batch, writes rows: run again in a new transaction it does the same. */
