@@ -10,14 +10,15 @@
 
 /* ---- site-view.c: what a thread remembers of a site ---- */
 
-/* A site as it was at one head: settings, ring ready to verify, pseudonym key. Its thread uses all of it; other threads
- * that finish a parked request use `site` alone, which never changes. */
+/* A site as it was at one head: settings, ring to verify with, pseudonym key. What is sealed is opened when it is first needed: of a
+ * site that is not asked for again, one key. Its thread uses all of it; other threads that finish a parked request use `site` alone,
+ * which never changes. */
 struct site_view {
 	atomic_uint refs;
 	struct site_head head;
 	struct site site;
 	struct keyring ring;
-	struct hmac_key *pseudonym;
+	struct hmac_key *pseudonym;    /* view_pseudonym(); NULL before it */
 	uint64_t used;                 /* the cache's tick of its last use */
 };
 
@@ -28,6 +29,8 @@ struct view_cache { pthread_mutex_t lock; struct site_view *view[VIEW_SETS][VIEW
 /* REASON_NONE, SITE_UNKNOWN, VAULT_UNAVAILABLE. *ret is a reference: view_unref(). */
 enum reason view_get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site, struct site_view **ret);
 void view_unref(struct site_view *v);
+/* The key of the site's pseudonyms, borrowed from the view; vault is a snapshot in which the view holds. */
+enum rc view_pseudonym(struct site_view *v, const struct store *st, struct txn *vault, struct hmac_key **ret) MUST_CHECK;
 /* Forgets every site whose head has moved on: a retired secret leaves the memory of idle threads too. Any thread. */
 void view_cache_age(struct view_cache *c, struct txn *vault);
 void view_cache_init(struct view_cache *c);
@@ -246,6 +249,11 @@ bool exchange_admitted(struct exchange *x);
 static inline bool exchange_verified(const struct exchange *x)
 {
 	return x->identity.decision == DECISION_VERIFIED;
+}
+/* May a record or a conversation name the visitor? Of those who are verified that is who acts. */
+static inline bool exchange_needs_subject(const struct exchange *x)
+{
+	return x->in.endpoint->runs_action || x->reason != REASON_NONE;
 }
 /* Ends the thread's snapshots: nothing borrowed from the vault or ledger is used after it. */
 void exchange_release(struct exchange *x);

@@ -47,29 +47,18 @@ static struct site_view **slot_for(struct site_view **set, struct span site)
 	return best;
 }
 
-static enum rc load_pseudonym(const struct store *st, struct txn *vault, struct span site, struct hmac_key **ret)
-{
-	struct secret *key = NULL;
-	enum rc rc = audit_pseudonym_get(st, vault, site, &key);
-
-	if (rc == RC_OK)
-		rc = hmac_key_new(secret_span(key), ret);
-	secret_free(key);
-	return rc;
-}
-
 static enum rc view_load(const struct store *st, struct txn *vault, struct span site, const struct site_head *head,
 			 struct site_view **ret)
 {
-	struct site_view *v = calloc(1, sizeof(*v));
+	struct site_view *v = malloc(sizeof(*v));
 	enum rc rc;
 
 	if (!v)
 		return RC_NOMEM;
-	site_init(&v->site);
+	v->ring = (struct keyring){ 0 };
+	v->pseudonym = NULL;
 	if ((rc = site_get(vault, site, &v->site)) != RC_OK ||
-	    (rc = keyring_get_sealed(st, vault, site, &v->ring)) != RC_OK ||
-	    (rc = load_pseudonym(st, vault, site, &v->pseudonym)) != RC_OK) {
+	    (rc = keyring_get_sealed(st, vault, site, &v->ring)) != RC_OK) {
 		view_free(v);
 		return rc;
 	}
@@ -112,6 +101,19 @@ enum reason view_get(struct view_cache *c, const struct store *st, struct txn *v
 	reason = get(c, st, vault, site, &head, ret);
 	pthread_mutex_unlock(&c->lock);
 	return reason;
+}
+
+enum rc view_pseudonym(struct site_view *v, const struct store *st, struct txn *vault, struct hmac_key **ret)
+{
+	struct secret *key = NULL;
+	enum rc rc = RC_OK;
+
+	if (!v->pseudonym && (rc = audit_pseudonym_get(st, vault, span_str(v->site.id), &key)) == RC_OK)
+		rc = hmac_key_new(secret_span(key), &v->pseudonym);
+	secret_free(key);
+	if (rc == RC_OK)
+		*ret = v->pseudonym;
+	return rc;
 }
 
 static bool moved_on(const struct site_view *v, struct txn *vault)

@@ -11,7 +11,7 @@ enum step_result step_identity(struct exchange *x)
 	if (x->identity.decision == DECISION_BLOCKED) {
 		x->reason = x->identity.reason;
 		x->recordable = true;
-	} else if (exchange_verified(x) && !x->record.subject[0]) {
+	} else if (exchange_verified(x) && exchange_needs_subject(x) && !x->record.subject[0]) {
 		/* A verified visitor without a pseudonym could neither own a conversation nor be recorded. */
 		x->reason = REASON_VAULT_UNAVAILABLE;
 	}

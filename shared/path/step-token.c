@@ -8,6 +8,16 @@ static void block(struct exchange *x, enum reason reason)
 	x->recordable = true;
 }
 
+static void note_subject(struct exchange *x, const char *email)
+{
+	struct hmac_key *key;
+
+	if (view_pseudonym(x->view, x->path->o.store, x->vault, &key) != RC_OK)
+		x->reason = REASON_VAULT_UNAVAILABLE;
+	else if (audit_subject(key, span_str(email), x->record.subject) != RC_OK)
+		x->record.subject[0] = '\0';
+}
+
 /* A verified signature makes kid and subject known, whatever failed after it; nothing else may name them (design 10). */
 static void note_signer(struct exchange *x)
 {
@@ -24,8 +34,8 @@ static void note_signer(struct exchange *x)
 	r->expiry_none = t->claims && !t->exp.present;
 	if (t->claims && email_normalise(json_span(json_object_get(t->claims, "email")), email, &domain) == REASON_NONE) {
 		memcpy(x->identity.email, email, sizeof(email));
-		if (audit_subject(x->view->pseudonym, span_str(email), r->subject) != RC_OK)
-			r->subject[0] = '\0';
+		if (exchange_needs_subject(x))
+			note_subject(x, email);
 	}
 }
 
