@@ -60,7 +60,7 @@ enum reason part_parse(struct span part, json_t **ret)
 
 static enum reason check_header(struct token *t, const struct token_context *c)
 {
-	t->header_json = memo_find(c->memo, t->header);
+	t->header_json = memo_find(c->memo, t->header, t->kid_seen);
 	t->header_seen = t->header_json != NULL;
 	return t->header_json ? REASON_NONE : part_parse(t->header, &t->header_json);
 }
@@ -107,7 +107,7 @@ static enum reason check_kid(struct token *t, const struct token_context *c)
 	(void)c;
 	if (kid && !json_is_string(kid))
 		return REASON_TOKEN_MALFORMED;
-	t->kid = json_span(kid);
+	t->kid = t->kid_seen[0] ? span_str(t->kid_seen) : json_span(kid);
 	return REASON_NONE;
 }
 

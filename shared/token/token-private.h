@@ -8,16 +8,20 @@
 
 #define MEMO_HEADER_MAX 512
 
-/* Of one thread. The header's checks read nothing but its bytes, so that the same bytes pass them again; kept only once
- * a signature over them verified, so that strangers cannot push the usual one out. */
+/* Of one thread. The header's checks read nothing but its bytes, so that the same bytes pass them again, and so do the same bytes
+ * with another kid of our own form in that one's place: letters and digits, which mean themselves in JSON. Kept only once a
+ * signature over them verified, so that strangers cannot push the usual one out. */
 struct token_memo {
 	size_t size;                       /* 0: nothing remembered */
 	char header[MEMO_HEADER_MAX];      /* its base64url */
+	char text[MEMO_HEADER_MAX];        /* the same decoded */
+	size_t text_size, kid_at;          /* where in text the kid begins; 0: it has none of our form */
 	json_t *json;
 };
 
-/* NULL, or a new reference to what the memo knows of these header bytes. */
-json_t *memo_find(const struct token_memo *m, struct span header);
+/* NULL, or a new reference to what the memo knows of these header bytes. Where they have another kid, that one is in kid; else kid
+ * is left alone. */
+json_t *memo_find(const struct token_memo *m, struct span header, char kid[KID_MAX]);
 void    memo_keep(struct token_memo *m, struct span header, json_t *json);
 
 /* One part of a token, which has passed the syntax check, as a JSON object, new. NONE, TOKEN_MALFORMED: it is none, OVERLOADED. */

@@ -35,7 +35,8 @@ struct token {
 	struct span text;                      /* borrowed */
 	struct span header, payload;           /* the parts' base64url, borrowed from text */
 	struct span signature;
-	struct span kid;                       /* the header's kid, borrowed from header_json; empty: none */
+	struct span kid;                       /* the header's kid, borrowed from header_json or kid_seen; empty: none */
+	char kid_seen[KID_MAX];                /* set where the header is the usual one but for this kid */
 	char kid_tombstone[KID_MAX];           /* set where kid names a retired key of this site */
 	json_t *header_json, *claims;          /* owned; claims NULL until the signature verified */
 	const struct key *key;                 /* under which it verified; borrowed from the ring; else NULL */

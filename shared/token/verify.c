@@ -71,21 +71,76 @@ void token_memo_free(struct token_memo *m)
 	free(m);
 }
 
-json_t *memo_find(const struct token_memo *m, struct span header)
+/* Is this the header that is remembered, with another kid? One byte that differs elsewhere, and it is not. */
+static bool differs_by_kid(const struct token_memo *m, struct span header, char kid[KID_MAX])
 {
-	if (!m || m->size == 0 || !span_equal(header, span_of(m->header, m->size)))
+	char text[MEMO_HEADER_MAX];
+	size_t behind = m->kid_at + KID_MAX - 1;
+	struct span found = span_of(text + m->kid_at, KID_MAX - 1);
+
+	if (m->kid_at == 0 || header.size != m->size || base64url_decode((uint8_t *)text, sizeof(text), header) != (long)m->text_size)
+		return false;
+	if (memcmp(text, m->text, m->kid_at) != 0 || memcmp(text + behind, m->text + behind, m->text_size - behind) != 0 ||
+	    !kid_valid(found))
+		return false;
+	memcpy(kid, found.data, found.size);
+	kid[found.size] = '\0';
+	return true;
+}
+
+json_t *memo_find(const struct token_memo *m, struct span header, char kid[KID_MAX])
+{
+	if (!m || m->size == 0)
+		return NULL;
+	if (!span_equal(header, span_of(m->header, m->size)) && !differs_by_kid(m, header, kid))
 		return NULL;
 	return json_incref(m->json);
+}
+
+/* No objects or lists inside, so that a name is one of the header's own wherever it stands. */
+static bool is_flat(json_t *header)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(header, name, value)
+		if (json_is_object(value) || json_is_array(value))
+			return false;
+	return true;
+}
+
+/* Where in the text the kid begins, if it stands there as `"kid":"<kid>"`: no space, no escape. 0: it does not. */
+static size_t find_kid(struct span text, json_t *header)
+{
+	static const char before[] = "\"kid\":\"";
+	struct span kid = json_span(json_object_get(header, "kid"));
+	char member[sizeof(before) + KID_MAX];
+	size_t size = sizeof(before) - 1;
+	const char *at;
+
+	if (!kid_valid(kid) || !is_flat(header))
+		return 0;
+	memcpy(member, before, size);
+	memcpy(member + size, kid.data, kid.size);
+	size += kid.size;
+	member[size++] = '"';
+	at = memmem(text.data, text.size, member, size);
+	return at ? (size_t)(at - (const char *)text.data) + sizeof(before) - 1 : 0;
 }
 
 /* A token may be parked and end on another thread than its memo's, so both hold a count of their own: jansson's counts
  * are atomic wherever the compiler can, and where it cannot nothing is remembered. */
 void memo_keep(struct token_memo *m, struct span header, json_t *json)
 {
+	long size;
+
 	if (!JSON_HAVE_ATOMIC_BUILTINS || !m || header.size > sizeof(m->header))
 		return;
+	size = base64url_decode((uint8_t *)m->text, sizeof(m->text), header);
 	json_decref(m->json);
 	m->json = json_incref(json);
 	memcpy(m->header, header.data, header.size);
 	m->size = header.size;
+	m->text_size = size > 0 ? (size_t)size : 0;
+	m->kid_at = find_kid(span_of(m->text, m->text_size), json);
 }

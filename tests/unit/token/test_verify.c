@@ -354,6 +354,67 @@ static void a_header_like_the_remembered_one_is_another(void **state)
 	token_memo_free(memo);
 }
 
+struct answer { enum reason reason; char kid[64]; bool seen; };
+
+static struct answer ask(struct tokenring *r, struct token_memo *memo, const char *header, size_t secret)
+{
+	struct buf text = BUF_INIT;
+	struct answer a = { .kid = "" };
+	struct token t;
+
+	r->context.memo = memo;
+	token_sign(&text, span_str(header), span_str("{\"email\":\"a@b.co\"}"), span_str(test_secret(secret)));
+	token_init(&t, buf_span(&text));
+	a.reason = token_verify(&t, &r->context);
+	assert_true(t.kid.size < sizeof(a.kid));
+	if (t.kid.size)
+		memcpy(a.kid, t.kid.data, t.kid.size);
+	a.seen = t.header_seen;
+	token_done(&t);
+	buf_done(&text);
+	r->context.memo = NULL;
+	return a;
+}
+
+/* Each is as long as the one before it that is remembered. */
+static void a_header_like_the_usual_one_is_read_as_it_stands(void **state)
+{
+	static const struct { const char *usual, *header; bool seen; } cases[] = {
+		{ "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"HS256\",\"kid\":\"k_bbbbbbbb\"}", true },
+		{ "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"HS256\",\"kid\":\"k_zzzzzzzz\"}", true },
+		{ "{\"kid\":\"k_aaaaaaaa\",\"alg\":\"HS256\"}", "{\"kid\":\"k_bbbbbbbb\",\"alg\":\"HS256\"}", true },
+		{ "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"HS512\",\"kid\":\"k_bbbbbbbb\"}", false },
+		{ "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"HS256\",\"kie\":\"k_bbbbbbbb\"}", false },
+		{ "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"HS256\",\"kid\":\"k_bbbbbbb1\"}", false },
+		{ "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"HS256\",\"kid\":\"k_bb\\u0062\"}", false },
+		{ "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", "{\"alg\":\"HS256\",\"kid\":\"\",\"b64\":123}", false },
+		{ "{\"kid\":\"k_aaaaaaaa\",\"alg\":\"HS256\"}", "{\"kid\":\"k_bbbbbbbb\",\"alg\":\"HS25\\\"}", false },
+		{ "{\"alg\":\"HS256\",\"kid\": \"k_aaaaaaaa\"}", "{\"alg\":\"HS256\",\"kid\": \"k_bbbbbbbb\"}", false },
+		{ "{\"alg\":\"HS256\",\"kid\":\"k_aaaaaaa1\"}", "{\"alg\":\"HS256\",\"kid\":\"k_bbbbbbbb\"}", false },
+		{ "{\"alg\":\"HS256\",\"x\":{\"kid\":\"k_aaaaaaaa\"},\"kid\": \"k_aaaaaaaa\"}",
+		  "{\"alg\":\"HS256\",\"x\":{\"kid\":\"k_bbbbbbbb\"},\"kid\": \"k_aaaaaaaa\"}", false },
+		{ "{\"alg\":\"HS256\",\"x\":[{\"kid\":\"k_aaaaaaaa\"}],\"kid\":\"k_aaaaaaaa\"}",
+		  "{\"alg\":\"HS256\",\"x\":[{\"kid\":\"k_bbbbbbbb\"}],\"kid\":\"k_aaaaaaaa\"}", false },
+	};
+	struct tokenring *r = *state;
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		for (size_t secret = 1; secret <= 2; secret++) {
+			struct answer without = ask(r, NULL, cases[i].header, secret), with;
+			struct token_memo *memo = token_memo_new();
+
+			assert_non_null(memo);
+			assert_int_equal(strlen(cases[i].usual), strlen(cases[i].header));
+			assert_int_equal(ask(r, memo, cases[i].usual, 1).reason, REASON_NONE);
+			assert_true(ask(r, memo, cases[i].usual, 1).seen);
+			with = ask(r, memo, cases[i].header, secret);
+			assert_int_equal(with.reason, without.reason);
+			assert_string_equal(with.kid, without.kid);
+			assert_int_equal(with.seen, cases[i].seen);
+			token_memo_free(memo);
+		}
+}
+
 static void a_token_outlives_the_memo_it_met(void **state)
 {
 	struct tokenring *r = *state;
@@ -539,6 +600,7 @@ int main(void)
 		WITH_RING(a_size_limit_holds_without_the_parameter),
 		WITH_RING(a_remembered_header_changes_no_answer),
 		WITH_RING(a_header_like_the_remembered_one_is_another),
+		WITH_RING(a_header_like_the_usual_one_is_read_as_it_stands),
 		WITH_RING(a_token_outlives_the_memo_it_met),
 		WITH_RING(only_a_signature_that_verified_makes_a_header_remembered),
 		WITH_RING(a_tombstone_of_this_site_only_makes_a_key_retired),
