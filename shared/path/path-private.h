@@ -19,12 +19,13 @@ struct site_view {
 	struct site site;
 	struct keyring ring;
 	struct hmac_key *pseudonym;    /* view_pseudonym(); NULL before it */
-	uint64_t used;                 /* the cache's tick of its last use */
 };
 
 #define VIEW_SETS 64
 #define VIEW_WAYS 4
-struct view_cache { pthread_mutex_t lock; struct site_view *view[VIEW_SETS][VIEW_WAYS]; uint64_t tick; };
+/* hash and last use beside the pointer: a look-up touches no view but the one that fits. */
+struct view_slot { struct site_view *view; uint64_t used; uint32_t hash; };
+struct view_cache { pthread_mutex_t lock; struct view_slot slot[VIEW_SETS][VIEW_WAYS]; uint64_t tick; };
 
 /* REASON_NONE, SITE_UNKNOWN, VAULT_UNAVAILABLE. *ret is a reference: view_unref(). */
 enum reason view_get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site, struct site_view **ret);

@@ -20,31 +20,26 @@ void view_unref(struct site_view *v)
 		view_free(v);
 }
 
-static struct site_view **set_of(struct view_cache *c, struct span site)
-{
-	return c->view[crc32_of(site) % VIEW_SETS];
-}
-
-static struct site_view *cached(struct site_view **set, struct span site)
-{
-	for (size_t i = 0; i < VIEW_WAYS; i++)
-		if (set[i] && span_is(site, set[i]->site.id))
-			return set[i];
-	return NULL;
-}
-
 /* The slot of this site, else a free one, else the one used longest ago. */
-static struct site_view **slot_for(struct site_view **set, struct span site)
+static struct view_slot *slot_for(struct view_cache *c, struct span site, uint32_t hash)
 {
-	struct site_view **best = &set[0];
+	struct view_slot *set = c->slot[hash % VIEW_SETS], *best = &set[0];
 
 	for (size_t i = 0; i < VIEW_WAYS; i++) {
-		if (set[i] && span_is(site, set[i]->site.id))
+		if (set[i].view && set[i].hash == hash && span_is(site, set[i].view->site.id))
 			return &set[i];
-		if (!set[i] || (*best && set[i]->used < (*best)->used))
+		if (!set[i].view || (best->view && set[i].used < best->used))
 			best = &set[i];
 	}
 	return best;
+}
+
+static bool is_of(const struct view_slot *slot, struct span site, uint32_t hash, const struct site_head *head)
+{
+	const struct site_view *v = slot->view;
+
+	/* The actions' version is the catalogue's business (catalogues.c): it does not age a view. */
+	return v && slot->hash == hash && v->head.settings == head->settings && v->head.ring == head->ring && span_is(site, v->site.id);
 }
 
 static enum rc view_load(const struct store *st, struct txn *vault, struct span site, const struct site_head *head,
@@ -69,23 +64,24 @@ static enum rc view_load(const struct store *st, struct txn *vault, struct span 
 }
 
 static enum reason get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site,
-		       const struct site_head *now, struct site_view **ret)
+		       const struct site_head *head, struct site_view **ret)
 {
-	struct site_view **set = set_of(c, site), **slot, *v = cached(set, site);
-	struct site_head head = *now;
+	uint32_t hash = crc32_of(site);
+	struct view_slot *slot = slot_for(c, site, hash);
 
-	/* The actions' version is the catalogue's business (catalogues.c): it does not age a view. */
-	if (!v || v->head.settings != head.settings || v->head.ring != head.ring) {
-		if (view_load(st, vault, site, &head, &v) != RC_OK)
+	if (!is_of(slot, site, hash, head)) {
+		struct site_view *fresh;
+
+		if (view_load(st, vault, site, head, &fresh) != RC_OK)
 			return REASON_VAULT_UNAVAILABLE;
-		slot = slot_for(set, site);
-		view_unref(*slot);
-		*slot = v;
+		view_unref(slot->view);
+		slot->view = fresh;
+		slot->hash = hash;
 	}
-	v->head.actions = head.actions;
-	v->used = ++c->tick;
-	atomic_fetch_add(&v->refs, 1);
-	*ret = v;
+	slot->view->head.actions = head->actions;
+	slot->used = ++c->tick;
+	atomic_fetch_add(&slot->view->refs, 1);
+	*ret = slot->view;
 	return REASON_NONE;
 }
 
@@ -128,9 +124,9 @@ void view_cache_age(struct view_cache *c, struct txn *vault)
 	pthread_mutex_lock(&c->lock);
 	for (size_t s = 0; s < VIEW_SETS; s++)
 		for (size_t i = 0; i < VIEW_WAYS; i++)
-			if (c->view[s][i] && moved_on(c->view[s][i], vault)) {
-				view_unref(c->view[s][i]);
-				c->view[s][i] = NULL;
+			if (c->slot[s][i].view && moved_on(c->slot[s][i].view, vault)) {
+				view_unref(c->slot[s][i].view);
+				c->slot[s][i].view = NULL;
 			}
 	pthread_mutex_unlock(&c->lock);
 }
@@ -145,5 +141,5 @@ void view_cache_done(struct view_cache *c)
 	pthread_mutex_destroy(&c->lock);
 	for (size_t s = 0; s < VIEW_SETS; s++)
 		for (size_t i = 0; i < VIEW_WAYS; i++)
-			view_unref(c->view[s][i]);
+			view_unref(c->slot[s][i].view);
 }
