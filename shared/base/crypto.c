@@ -129,17 +129,25 @@ static enum rc hmac_begin(struct hmac_key *k, struct span key)
 	return rc;
 }
 
-enum rc hmac_key_sign(const struct hmac_key *k, struct span data, uint8_t out[SHA256_SIZE])
+enum rc hmac_key_sign_parts(const struct hmac_key *k, const struct span *parts, size_t count, uint8_t out[SHA256_SIZE])
 {
 	SHA256_CTX state = k->inner;
 	uint8_t inner[SHA256_SIZE];
-	bool ok = (data.size == 0 || SHA256_Update(&state, data.data, data.size) == 1) && SHA256_Final(inner, &state) == 1;
+	bool ok = true;
 
+	for (size_t i = 0; ok && i < count; i++)
+		ok = parts[i].size == 0 || SHA256_Update(&state, parts[i].data, parts[i].size) == 1;
+	ok = ok && SHA256_Final(inner, &state) == 1;
 	state = k->outer;
 	ok = ok && SHA256_Update(&state, inner, sizeof(inner)) == 1 && SHA256_Final(out, &state) == 1;
 	secret_wipe(&state, sizeof(state));
 	secret_wipe(inner, sizeof(inner));
 	return rc_of(ok);
+}
+
+enum rc hmac_key_sign(const struct hmac_key *k, struct span data, uint8_t out[SHA256_SIZE])
+{
+	return hmac_key_sign_parts(k, &data, 1, out);
 }
 
 enum rc crypto_hmac(struct span key, struct span data, uint8_t out[SHA256_SIZE])

@@ -33,6 +33,8 @@ void    crypto_wipe(void *data, size_t size);
 struct hmac_key;
 enum rc hmac_key_new(struct span key, struct hmac_key **ret) MUST_CHECK;
 enum rc hmac_key_sign(const struct hmac_key *k, struct span data, uint8_t out[SHA256_SIZE]) MUST_CHECK;
+/* Of the parts one after another, without a copy of them. */
+enum rc hmac_key_sign_parts(const struct hmac_key *k, const struct span *parts, size_t count, uint8_t out[SHA256_SIZE]) MUST_CHECK;
 void    hmac_key_free(struct hmac_key *k);
 
 /* Ed25519 (RFC 8032). The private key is its 32-byte seed; another size is RC_INVALID. verify: false too where the

@@ -130,20 +130,23 @@ static enum rc open_sealed(const struct store *st, struct span site, struct span
 
 /* ---- the MAC ---- */
 
+/* As buf_put_bytes() writes it. */
+static struct span length_of(struct span bytes, uint8_t out[4])
+{
+	for (size_t i = 0; i < 4; i++)
+		out[i] = (uint8_t)(bytes.size >> (24 - 8 * i));
+	return span_of(out, 4);
+}
+
 static enum rc ring_mac(const struct store *st, struct span site, struct span body, uint8_t out[SHA256_SIZE])
 {
-	const struct secret *key = store_vault_key(st, "ring");
-	struct buf b = BUF_INIT;
-	enum rc rc = RC_NOMEM;
+	const struct hmac_key *key = store_ring_mac(st);
+	uint8_t size[2][4];
+	const struct span parts[] = {
+		length_of(site, size[0]), site, length_of(body, size[1]), body,
+	};
 
-	if (!key)
-		return RC_CORRUPT;
-	buf_put_bytes(&b, site);
-	buf_put_bytes(&b, body);
-	if (!b.failed)
-		rc = crypto_hmac(secret_span(key), buf_span(&b), out);
-	buf_done(&b);
-	return rc;
+	return key ? hmac_key_sign_parts(key, parts, ARRAY_LEN(parts), out) : RC_CORRUPT;
 }
 
 /* Splits the MAC off the row's end, if it is the right one. */

@@ -113,11 +113,13 @@ enum rc keys_load(struct store *st, struct txn *vault, struct why *why)
 		if (rc != RC_OK && rc != RC_NOMEM && rc != RC_IO)
 			why_set(why, "the vault in %s is damaged: its key %s does not open", st->paths.dir, vault_key_names[i]);
 	}
-	return rc;
+	return rc == RC_OK ? hmac_key_new(secret_span(keys_ring(st)), &st->ring_mac) : rc;
 }
 
 void keys_done(struct store *st)
 {
+	hmac_key_free(st->ring_mac);
+	st->ring_mac = NULL;
 	for (size_t i = 0; i < VAULT_KEY_COUNT; i++) {
 		secret_free(st->vault_keys[i]);
 		st->vault_keys[i] = NULL;
@@ -132,6 +134,11 @@ const struct secret *store_vault_key(const struct store *st, const char *name)
 		if (strcmp(vault_key_names[i], name) == 0)
 			return st->vault_keys[i];
 	return NULL;
+}
+
+const struct hmac_key *store_ring_mac(const struct store *st)
+{
+	return st->ring_mac;
 }
 
 const struct secret *keys_ring(const struct store *st)

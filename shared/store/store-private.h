@@ -45,6 +45,7 @@ struct store {
 	MDB_dbi dbi[DB_COUNT];
 	struct secret *master;
 	struct secret *vault_keys[VAULT_KEY_COUNT];
+	struct hmac_key *ring_mac;           /* of the one that is called ring */
 	struct registered *registered;
 };
 

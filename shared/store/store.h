@@ -222,6 +222,8 @@ enum rc store_admin_unseal(const struct store *st, struct span place, struct spa
 /* A 32-byte key of the vault, made at init and sealed there: "known" (fingerprints), "ring" (ring MACs),
  * "conversation" (hashes of conversation ids). Borrowed until store_close(). NULL: no such key. */
 const struct secret *store_vault_key(const struct store *st, const char *name);
+/* "ring" in place for its HMACs. */
+const struct hmac_key *store_ring_mac(const struct store *st);
 
 /* ---- state of the store ------------------------------------------------------------------- */
 
