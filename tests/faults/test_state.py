@@ -198,3 +198,21 @@ def test_a_ring_damaged_under_a_running_worker_is_noticed_with_its_next_change(d
         answer = notes.identity(worker, site.token())
         assert (answer.status, answer.code) == (503, "vault_unavailable")
         assert notes.identity(worker).code == "vault_unavailable"
+
+
+def test_a_damaged_pseudonym_key_lets_nobody_act_as_a_visitor(data):
+    site = data.add_site(notes.SITE, actions=notes.ACTIONS)
+    with RawDb(data.path / "vault") as vault:
+        row = bytearray(vault.get("pseudonyms", site.name.encode()))
+        row[-1] ^= 1
+        vault.put("pseudonyms", site.name.encode(), bytes(row))
+    with Worker(data) as worker:
+        for action, parameters in (("create_note", {"text": "x"}), ("signal", {}), ("hello", {})):
+            answer = notes.act(worker, action, parameters, site.token())
+            assert (answer.status, answer.code) == (503, "vault_unavailable"), f"{action}: {answer}"
+        answer = notes.identity(worker, site.token(ttl=-5))          # its record would name the visitor
+        assert (answer.status, answer.code) == (503, "vault_unavailable"), str(answer)
+        assert notes.identity(worker, site.token(email=None)).status == 401
+        assert notes.identity(worker, "a.b.c").status == 401
+        assert notes.identity(worker, site.token()).json["identity"]["status"] == "verified"
+    assert not data.audit(event="action")
