@@ -109,7 +109,7 @@ static char *spoil(char *value)
 struct way {
 	const char *name;
 	void (*run)(const struct way *w);
-	const struct ground *ground;
+	struct ground *ground;
 	enum reason reason;                    /* what the verification has to say */
 	char *value;                           /* of Authorization */
 	double ns[ROUNDS_MAX];

@@ -26,9 +26,11 @@ static int setup(void **state)
 	struct txn *t;
 	struct site s;
 
-	if (!g || !(g->store = tmpstore_new()))
+	if (!g)
 		return -1;
 	*state = g;
+	if (!(g->store = tmpstore_new()))
+		return -1;
 	t = txn_write(g->store, ENV_VAULT);
 	site_init(&s);
 	snprintf(s.id, sizeof(s.id), "demo");
