@@ -45,13 +45,11 @@ static bool is_of(const struct view_slot *slot, struct span site, uint32_t hash,
 static enum rc view_load(const struct store *st, struct txn *vault, struct span site, const struct site_head *head,
 			 struct site_view **ret)
 {
-	struct site_view *v = malloc(sizeof(*v));
+	struct site_view *v = calloc(1, sizeof(*v));
 	enum rc rc;
 
 	if (!v)
 		return RC_NOMEM;
-	v->ring = (struct keyring){ 0 };
-	v->pseudonym = NULL;
 	if ((rc = site_get(vault, site, &v->site)) != RC_OK ||
 	    (rc = keyring_get_sealed(st, vault, site, &v->ring)) != RC_OK) {
 		view_free(v);
