@@ -107,7 +107,7 @@ def test_a_root_without_systemd_has_all_but_the_running_worker(chroot):
     assert chroot.run("systemctl is-enabled postern.socket postern.service postern-checkpoint.service").split() == ["enabled"] * 3
     for unit in ("postern-prune.timer", "postern-connectd.service", "postern-connectd.socket", "postern-connectd-admin.socket"):
         assert chroot.ask(f"systemctl is-enabled {unit}").stdout == "disabled\n", unit
-    assert chroot.run("stat -c '%U %G %a' /run/postern-connect") == "postern-connect postern-connect 755\n"
+    assert chroot.run("stat -c '%U %G %a' /run/postern-connect") == "root root 755\n"
     assert chroot.run("stat -c '%U %G %a' /run/postern") == "postern www-data 750\n"
     chroot.run("postern init --demo; postern key create demo --secret-file /srv/secret")
     assert chroot.owners("/var/lib/postern") == MODES
