@@ -26,6 +26,8 @@ def test_the_time_to_refuse_tells_nothing():
             verdict = timing.compare(g.worker, pair.kinds, SAMPLES)
             if not pair.leaks and told_apart(pair, verdict):
                 verdict = timing.compare(g.worker, pair.kinds, SAMPLES, seed=1)     # chance does not come twice
+            if pair.leaks and not verdict.found:
+                verdict = timing.compare(g.worker, pair.kinds, 4 * SAMPLES)         # a busy machine hides half a microsecond
             print(f"{pair.name}: {verdict}")
             if pair.leaks and not verdict.found:
                 wrong.append(f"the control was not found, so the method is blind: {pair.name}: {verdict}")
