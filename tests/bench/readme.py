@@ -44,7 +44,8 @@ def others(figures):
     yield "|---|---|---|"
     for figure in figures:
         if figure["goal"]:
-            yield f"| {figure['bench']}: {figure['name']} | {cell(figure)} {figure['unit']} | {figure['note']} |"
+            unit = figure["unit"].replace("|", "\\|")
+            yield f"| {figure['bench']}: {figure['name']} | {cell(figure)} {unit} | {figure['note']} |"
 
 
 def table(document):
