@@ -21,6 +21,7 @@ struct flight {
 	enum call_error last;              /* how the last of them did */
 	struct pause failed;               /* the token endpoint is not asked before its end */
 	struct pause vain;                 /* an upstream that refuses is not taken to mean the token before its end */
+	uint64_t vain_of;                  /* how many had ended when the last in vain was noted */
 	pthread_mutex_t mutex;             /* held by who refreshes; guards tries and last with `flights` */
 	struct flight *next;
 };
@@ -133,6 +134,17 @@ bool credentials_doubtful(const char *name)
 	return doubtful;
 }
 
+/* Once may be chance, the new token was revoked as well: from the second on time passes in between. However many calls one
+ * refresh was for, it was one. */
+static void flight_in_vain(struct flight *f)
+{
+	if (f->vain.ms == 0)
+		f->vain.ms = PAUSE_FIRST_MS / 2;
+	else if (f->vain_of != f->tries)
+		pause_longer(&f->vain);
+	f->vain_of = f->tries;
+}
+
 void credentials_judged(const char *name, bool served)
 {
 	struct flight *f;
@@ -142,7 +154,7 @@ void credentials_judged(const char *name, bool served)
 	if (!f && !served)
 		f = flight_new(name);
 	if (f && !served)
-		pause_longer(&f->vain);
+		flight_in_vain(f);
 	if (f && served) {
 		f->vain = (struct pause){ 0 };
 		flight_forget(f);

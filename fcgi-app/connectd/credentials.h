@@ -12,8 +12,8 @@
  * asked and the failure is the answer. c is whole after each of these. Blocks; thread-safe. */
 enum call_error credentials_ready(struct connect_store *s, const char *name, struct connection *c, bool force_refresh);
 
-/* May it be the token where the upstream answers 401? Not for a while after a new one was refused as well: then it is the call
- * that the upstream does not want, and whoever can make such calls could have a refresh with each. */
+/* May it be the token where the upstream answers 401? Not for a while after new ones were refused as well, twice running:
+ * then it is the call that the upstream does not want, and whoever can make such calls could have a refresh with each. */
 bool credentials_doubtful(const char *name);
 /* What came of a refresh by force: was the new token served? */
 void credentials_judged(const char *name, bool served);

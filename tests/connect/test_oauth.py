@@ -138,13 +138,13 @@ def test_a_call_that_always_meets_a_401_is_not_a_refresh_each(connectd, shop):
     for _ in range(10):
         assert connectd.call("POST", "bookings", body="{}", Nango_Proxy_Content_Type="application/json").status == 401
     works(connectd)
-    unharmed(shop, 2)
+    unharmed(shop, 3)                                   # the first, and two in vain
     shop.tokens.forget_access()
     wait_until(lambda: ask(connectd).status == 200, "the token to be doubted again")
-    unharmed(shop, 3)
+    unharmed(shop, 4)
     shop.tokens.forget_access()
     works(connectd)
-    unharmed(shop, 4)
+    unharmed(shop, 5)
 
 
 def test_a_post_that_met_a_401_is_sent_again_with_its_body(connectd, shop):

@@ -65,7 +65,7 @@ def group_may_write(data):
 
 
 @pytest.mark.parametrize("spoil, words", [
-    (other_key, ["master key", "does not fit"]), (short_key, ["master.key", "32 bytes"]), (rename_key, ["master key", "No such file"]),
+    (other_key, ["master key", "does not fit"]), (short_key, ["master.key", "32 bytes"]), (rename_key, ["master key", "is missing", "put back"]),
     (open_key, ["master.key", "0644", "postern init"]), (group_may_write, ["master.key", "0660", "postern init"])])
 def test_a_master_key_that_cannot_be_trusted_is_refused(data, site, spoil, words):
     key = data.path / "master.key"
