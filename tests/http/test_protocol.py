@@ -555,7 +555,7 @@ def test_a_stop_finishes_what_is_in_flight(data):
     assert len(data.audit(outcome="done", action="list_orders")) == 1
 
 
-@pytest.mark.skipif(THREAD_SANITIZED, reason="400 answers within a stop's 0.4 s are promised of the program as it ships")
+@pytest.mark.skipif(SANITIZED, reason="400 answers within a stop's 0.4 s are promised of the program as it ships")
 def test_a_stop_answers_what_has_come_over_kept_connections(data):
     """Each web server's next request was sent before the worker began to stop: closing would lose it without an answer."""
     with Worker(data, threads=1) as w:
@@ -733,7 +733,8 @@ def test_it_has_a_thread_for_each_processor_and_two_at_least(data):
         os.sched_setaffinity(0, processors)
         try:
             with Worker(data, threads=None) as w:
-                assert f": {max(2, len(processors))} threads on " in w.log()
+                said = wait_until(lambda w=w: " threads on " in w.log() and w.log(), "it to say that it runs")
+                assert f": {max(2, len(processors))} threads on " in said
         finally:
             os.sched_setaffinity(0, usual)
 
