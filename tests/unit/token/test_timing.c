@@ -29,6 +29,9 @@
 /* A kid stands in every token and is no secret. What is done for it is the same for every kid, though not in the same order:
  * up to this many cycles, a tenth of what sparing it would show, are let pass. */
 #define KID_MOST 400
+/* A ring that was just loaded opens its keys first, out of memory that is cold: on a busy machine their order shows more. To
+ * open one takes 1.2 us, so that sparing one would still show. */
+#define SEALED_MOST 2000
 #define UNKNOWN_KID "k_zzzzzzzz"
 #define TEXT_ROOM 1024
 
@@ -433,8 +436,8 @@ static void even_sealed(struct ground *g, const char *name, const char *kid_a, c
 {
 	const int mismatch = (int)MISMATCH;
 
-	not_told_apart(g, KID_MOST, &(struct comparison){ .name = name, .run = verify_sealed, .expected = { mismatch, mismatch },
-							  .of = { token(kid_a, payload, 1, 3), token(kid_b, payload, 1, 3) } });
+	not_told_apart(g, SEALED_MOST, &(struct comparison){ .name = name, .run = verify_sealed, .expected = { mismatch, mismatch },
+							     .of = { token(kid_a, payload, 1, 3), token(kid_b, payload, 1, 3) } });
 }
 
 static void it_does_not_tell_it_by_the_keys_it_opens(void **state)
