@@ -143,7 +143,8 @@ def test_admins_at_cross_purposes_leave_what_their_commands_said(data):
     live = {kid for kid, k in there.items() if k["state"] != "retired"}
     assert live == made.keys() - set(retired) and len(live) <= RING_MAX
     assert {kid for kid, k in there.items() if k["state"] == "retired"} == set(retired)
-    data.run("key", "check", "acme")
+    unending = [kid for kid in live if there[kid]["state"] == "active"]
+    data.run("key", "check", "acme", expect=0 if unending else 1)       # chance may have given each key an end, or left none
     site.keys = made
     with Worker(data, "--audit-budget", "0") as worker:
         for kid in made:
