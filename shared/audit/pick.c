@@ -1,5 +1,6 @@
 /* pick.c -- which records of a bundle a filter need look at, by the index. Its rows are hostile input: one that does not
- * decode is none, and a record that one names is looked at like any other. So it can hide a record, but show none: an export does without. */
+ * decode is none, and a record that one names is looked at like any other. So it can hide a record, but show none: an export
+ * does without. */
 #include "audit/audit-private.h"
 
 static uint64_t whole_bundles(struct txn *ledger)
@@ -17,12 +18,9 @@ static uint64_t whole_bundles(struct txn *ledger)
 
 void pick_init(struct pick *p, struct txn *ledger, const struct audit_filter *f)
 {
-	*p = (struct pick){ .ledger = ledger, .bundle = UINT64_MAX };
-	if (f->unindexed)
-		return;
-	p->since = f->since;
-	p->until = f->until;
-	p->whole = whole_bundles(ledger);
+	*p = (struct pick){ .ledger = ledger, .since = f->since, .until = f->until, .bundle = UINT64_MAX };
+	if (!f->unindexed)                     /* without whole bundles the index is never asked */
+		p->whole = whole_bundles(ledger);
 }
 
 void pick_add(struct pick *p, struct span text)
@@ -47,11 +45,6 @@ struct index {
 	bool bad;                              /* a part is not there, or not of its size */
 };
 
-static uint32_t be32_of(const uint8_t *at)
-{
-	return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-}
-
 static bool open_part(struct index *x, size_t part)
 {
 	size_t first = part * INDEX_PART, count = x->count - first < INDEX_PART ? x->count - first : INDEX_PART;
@@ -73,7 +66,7 @@ static bool open_index(struct index *x, struct span *ret_head)
 
 	if (!txn_get(x->ledger, DB_INDEX, index_key(key, x->bundle, 0), ret_head) || ret_head->size < INDEX_HEAD)
 		return false;
-	x->count = be32_of((const uint8_t *)ret_head->data + 16);
+	x->count = be32_get((const uint8_t *)ret_head->data + 16);
 	return x->count <= INDEX_ENTRIES_MAX && open_part(x, 0);
 }
 
@@ -101,7 +94,7 @@ static size_t find_hash(struct index *x, uint32_t hash)
 		size_t middle = from + (to - from) / 2;
 		const uint8_t *entry = entry_at(x, middle);
 
-		if (entry && be32_of(entry) < hash)
+		if (entry && be32_get(entry) < hash)
 			from = middle + 1;
 		else
 			to = middle;
@@ -115,7 +108,7 @@ static bool named(struct index *x, uint32_t hash, uint64_t ret[PICK_WORDS])
 	const uint8_t *entry;
 
 	set_all(ret, false);
-	for (size_t i = find_hash(x, hash); i < x->count && (entry = entry_at(x, i)) && be32_of(entry) == hash; i++) {
+	for (size_t i = find_hash(x, hash); i < x->count && (entry = entry_at(x, i)) && be32_get(entry) == hash; i++) {
 		size_t record = (size_t)entry[4] << 8 | entry[5];
 
 		if (record >= INDEX_BUNDLE)

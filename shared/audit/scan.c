@@ -262,7 +262,7 @@ static enum rc scan(struct txn *ledger, const struct audit_filter *f, const stru
 	s.next = way == &forward && at < s.least ? s.least : at;
 	s.stand = STAND_END;
 	pick_init(&s.pick, ledger, f);
-	for (size_t i = 0; i < s.count && !f->unindexed; i++)
+	for (size_t i = 0; i < s.count; i++)
 		pick_add(&s.pick, buf_span(&s.tests[i].text));
 	walk_begin(&s.walk, ledger, DB_RECORDS);
 	if (!f->has_after || f->after != UINT64_MAX)

@@ -178,8 +178,9 @@ void buf_put_u8(struct buf *b, uint8_t n)
 
 void buf_put_u32(struct buf *b, uint32_t n)
 {
-	uint8_t out[4] = { (uint8_t)(n >> 24), (uint8_t)(n >> 16), (uint8_t)(n >> 8), (uint8_t)n };
+	uint8_t out[4];
 
+	be32_put(out, n);
 	buf_add(b, out, sizeof(out));
 }
 

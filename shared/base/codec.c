@@ -71,6 +71,21 @@ bool dec_end(const struct dec *d)
 	return !d->bad && d->at == d->end;
 }
 
+void be32_put(uint8_t out[4], uint32_t n)
+{
+	for (int i = 3; i >= 0; i--, n >>= 8)
+		out[i] = (uint8_t)n;
+}
+
+uint32_t be32_get(const uint8_t in[4])
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < 4; i++)
+		n = n << 8 | in[i];
+	return n;
+}
+
 void be64_put(uint8_t out[8], uint64_t n)
 {
 	for (int i = 7; i >= 0; i--, n >>= 8)

@@ -25,6 +25,8 @@ void        dec_text(struct dec *d, char *out, size_t room);
 bool        dec_end(const struct dec *d);                    /* all read, nothing left, nothing bad */
 
 /* Big-endian integers for keys, so that LMDB's byte order is the numeric order. */
+void     be32_put(uint8_t out[4], uint32_t n);
+uint32_t be32_get(const uint8_t in[4]);
 void     be64_put(uint8_t out[8], uint64_t n);
 uint64_t be64_get(const uint8_t in[8]);
 

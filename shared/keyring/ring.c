@@ -133,8 +133,7 @@ static enum rc open_sealed(const struct store *st, struct span site, struct span
 /* As buf_put_bytes() writes it. */
 static struct span length_of(struct span bytes, uint8_t out[4])
 {
-	for (size_t i = 0; i < 4; i++)
-		out[i] = (uint8_t)(bytes.size >> (24 - 8 * i));
+	be32_put(out, (uint32_t)bytes.size);
 	return span_of(out, 4);
 }
 
@@ -281,6 +280,17 @@ void ring_delete(const struct store *st, struct txn *vault, const char *site)
 		txn_fail(vault, rc);
 }
 
+/* What was loaded, if all went well, is the caller's. */
+static enum rc give(struct ring *r, enum rc rc, struct keyring *ret)
+{
+	if (rc == RC_OK) {
+		*ret = r->keys;
+		r->keys = (struct keyring){ 0 };
+	}
+	ring_done(r);
+	return rc;
+}
+
 enum rc keyring_get(const struct store *st, struct txn *vault, struct span site, bool want_secrets, struct keyring *ret)
 {
 	struct ring r;
@@ -288,12 +298,7 @@ enum rc keyring_get(const struct store *st, struct txn *vault, struct span site,
 
 	for (size_t i = 0; want_secrets && rc == RC_OK && i < r.keys.count; i++)
 		rc = hmac_key_new(secret_span(r.keys.keys[i].secret), &r.keys.keys[i].hmac);
-	if (rc == RC_OK) {
-		*ret = r.keys;
-		r.keys = (struct keyring){ 0 };
-	}
-	ring_done(&r);
-	return rc;
+	return give(&r, rc, ret);
 }
 
 /* ---- keys that are opened when they are first tried ---- */
@@ -334,12 +339,7 @@ enum rc keyring_get_sealed(const struct store *st, struct txn *vault, struct spa
 
 	if (rc == RC_OK && r.keys.count && !(r.keys.sealed = copy_sealed(st, site, &r)))
 		rc = RC_NOMEM;
-	if (rc == RC_OK) {
-		*ret = r.keys;
-		r.keys = (struct keyring){ 0 };
-	}
-	ring_done(&r);
-	return rc;
+	return give(&r, rc, ret);
 }
 
 enum rc ring_open_key(struct keyring *r, size_t i)

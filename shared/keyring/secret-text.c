@@ -18,9 +18,9 @@ _Static_assert(PREFIX_SIZE + RANDOM_DIGITS + CRC_DIGITS == KEY_SECRET_TEXT, "the
 
 static void crc_digits(char out[CRC_DIGITS], const void *text)
 {
-	uint32_t crc = crc32_of(span_of(text, KEY_SECRET_TEXT - CRC_DIGITS));
-	uint8_t number[4] = { (uint8_t)(crc >> 24), (uint8_t)(crc >> 16), (uint8_t)(crc >> 8), (uint8_t)crc };
+	uint8_t number[4];
 
+	be32_put(number, crc32_of(span_of(text, KEY_SECRET_TEXT - CRC_DIGITS)));
 	base62_encode(out, CRC_DIGITS, number, sizeof(number));
 }
 

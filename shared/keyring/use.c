@@ -45,19 +45,12 @@ static uint64_t newest_of(const struct window *w)
 
 static uint32_t bucket_get(const struct window *w, uint64_t number)
 {
-	const uint8_t *b = w->buckets + number % w->count * 4;
-
-	return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
+	return be32_get(w->buckets + number % w->count * 4);
 }
 
 static void bucket_set(const struct window *w, uint64_t number, uint32_t n)
 {
-	uint8_t *b = w->buckets + number % w->count * 4;
-
-	b[0] = (uint8_t)(n >> 24);
-	b[1] = (uint8_t)(n >> 16);
-	b[2] = (uint8_t)(n >> 8);
-	b[3] = (uint8_t)n;
+	be32_put(w->buckets + number % w->count * 4, n);
 }
 
 static void row_init(struct use_row *r)

@@ -113,6 +113,12 @@ static void big_endian_keys_sort_as_numbers(void **state)
 			assert_true(memcmp(last, key, 8) < 0);
 		memcpy(last, key, 8);
 	}
+	for (size_t i = 0; i < ARRAY_LEN(numbers) && numbers[i] <= UINT32_MAX; i++) {
+		be32_put(key, (uint32_t)numbers[i]);
+		be64_put(last, numbers[i]);
+		assert_memory_equal(key, last + 4, 4);
+		assert_int_equal(be32_get(key), numbers[i]);
+	}
 }
 
 int main(void)
