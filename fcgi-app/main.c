@@ -140,18 +140,21 @@ static bool take_signals(sigset_t *ret_stops)
 	       pthread_sigmask(SIG_SETMASK, &all, NULL) == 0;
 }
 
+static volatile sig_atomic_t exit_code;            /* for too_late() */
+
 static void too_late(int signal_number)
 {
 	(void)signal_number;
-	_exit(0);
+	_exit(exit_code);
 }
 
-static void set_alarm(unsigned ms)
+static void set_alarm(unsigned ms, int code)
 {
 	struct itimerval timer = { .it_value = { .tv_sec = ms / 1000, .tv_usec = (suseconds_t)(ms % 1000) * 1000 } };
 	struct sigaction act = { .sa_handler = too_late };
 	sigset_t set;
 
+	exit_code = code;
 	sigemptyset(&set);
 	sigaddset(&set, SIGALRM);
 	/* Ignored first: one that somebody sent and that waits, blocked, is forgotten; it would end the stop as it begins. */
@@ -191,11 +194,11 @@ static int run(struct program *p, const sigset_t *stops)
 }
 
 /* Returns whether all is freed; otherwise something is still running, and only _exit() ends it. */
-static bool stop(struct program *p)
+static bool stop(struct program *p, int code)
 {
 	bool drained, ended;
 
-	set_alarm(STOP_ALARM_MS);
+	set_alarm(STOP_ALARM_MS, code);
 	listen_unlink(&p->listener);
 	server_stop_accepting(p->server);
 	drained = server_drain(p->server, STOP_DRAIN_MS);
@@ -214,7 +217,7 @@ static int serve(struct program *p, const sigset_t *stops)
 	int code = run(p, stops);
 
 	log_line(LOG_LEVEL_INFO, "stopping");
-	if (!stop(p))
+	if (!stop(p, code))
 		_exit(code);
 	writer_free(p->writer);
 	path_free(p->path);

@@ -1,19 +1,24 @@
 """A disk that is full, or nearly: nothing is done that cannot be recorded, nothing answered is lost, and it ends by itself."""
 import os
 import shutil
+import signal
 import subprocess
 from contextlib import contextmanager
 
 import pytest
 
 from lib import notes
+from lib.fastcgi import whole
 from lib.programs import wait_until
+from lib.provider import Provider
 from lib.shim import AS_THEY_ARE, NO_SPACE, NO_SPACE_SYNCED, SHORT, Shim
 from lib.worker import Worker
 
 pytestmark = pytest.mark.tree("plain")
 
 SMALL_DISK = 32 << 20   # too little for a worker to write ahead of its pages (shared/store/ahead.c)
+CALLING = {"actions": [*notes.ACTIONS["actions"], notes.action("look", "public", "read", {}, {
+    "type": "http", "connection": "shop", "method": "GET", "path": ["rooms"], "timeout": "20s"})]}
 BULK = 700              # documents of pages of their own: they make the ledger large against what LMDB keeps free in it
 
 
@@ -98,6 +103,24 @@ def test_a_failed_write_of_the_meta_page_ends_the_worker_and_the_next_one_has_ev
     with Worker(data) as another:
         assert notes.act(another, "create_note", {"text": "after"}, notebook.token()).status == 200
     assert sorted(stored_texts(data)) == ["after", "before"]
+
+
+def test_a_stop_that_is_cut_off_still_says_that_the_ledger_was_given_up(data):
+    """Its alarm ends the program where something hangs: with 0 that would look as if somebody had asked for it."""
+    data.add_site(notes.SITE, "--plan", "pro", actions=CALLING)
+    shim, path = Shim(data, "disk"), data.home / "proxy.sock"
+    with Provider(path) as provider, Worker(data, "--connect", path, env=shim.env) as worker, worker.connect() as waiting:
+        provider.stall.clear()
+        provider.reply = lambda _: (provider.stall.wait(30), (200, {}, {}))[1]
+        waiting.send(whole(*notes.request_for("look", {})))
+        wait_until(lambda: provider.asked, "a call to be under way")
+        shim["writes"] = NO_SPACE_SYNCED
+        assert notes.act(worker, "leave_note", {"text": "lost"}).code == "audit_unavailable"
+        wait_until(lambda: "stopping" in worker.log(), "the stop to begin")
+        while worker.process.poll() is None:               # the call keeps it for 0.4 s; the alarm would ring after 1.9 s
+            worker.process.send_signal(signal.SIGALRM)
+        assert worker.process.returncode == 3
+        provider.stall.set()
 
 
 def test_a_full_disk_does_not_keep_a_key_from_being_retired(data, notebook):
