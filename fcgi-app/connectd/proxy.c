@@ -124,12 +124,13 @@ static bool queries_credential(const struct connection *c, struct span query)
 }
 
 /* By the media type alone: a parameter of it may say anything. */
-static bool is_json_type(struct span type)
+static bool type_names(struct span type, const char *word)
 {
 	const char *at = type.data;
+	size_t size = strlen(word);
 
 	for (size_t i = 0; i < type.size && at[i] != ';'; i++)
-		if (type.size - i >= 4 && ascii_equal_nocase(span_of(at + i, 4), "json"))
+		if (type.size - i >= size && ascii_equal_nocase(span_of(at + i, size), word))
 			return true;
 	return false;
 }
@@ -147,7 +148,7 @@ static bool json_names(struct span body, bool meant, const char *name)
 }
 
 /* Frameworks take another method from a POST's parameter "_method": then the list would have been asked about a method that is
- * not the one that counts. */
+ * not the one that counts. A body of parts may hold it in as many ways as there are readers of parts, and no action sends one. */
 static bool overrides_method(const struct request *r)
 {
 	static const char override[] = "_method";
@@ -158,8 +159,8 @@ static bool overrides_method(const struct request *r)
 		return false;
 	if (!request_header_once(r, PREFIX "Content-Type", &type))
 		return true;
-	is_json = is_json_type(type);
-	return query_names(r->query, override) || (!is_json && query_names(r->body, override)) || json_names(r->body, is_json, override);
+	is_json = type_names(type, "json");
+	return type_names(type, "multipart") || query_names(r->query, override) || (!is_json && query_names(r->body, override)) || json_names(r->body, is_json, override);
 }
 
 /* ---- understanding ---- */

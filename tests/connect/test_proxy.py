@@ -164,7 +164,9 @@ def test_attack_the_credential_or_the_framing_overridden(connectd, name):
     ("", "application/x-www-form-urlencoded; a=json", "_method=DELETE"), ("", "application/json", '{"_method":"GET","_method":"DELETE"}'),
     ("", "application/json", '{"_method":"DELETE","n":99999999999999999999}'), ("", "application/json", "\ufeff" + '{"_method":"DELETE"}'),
     ("", "application/json", '{"_method":"DELETE","a":' + "[" * 128 + "]" * 128 + "}"),
-    ("", "application/vnd.api+json", '{"_method":"DELETE","a":1e999}')])
+    ("", "application/vnd.api+json", '{"_method":"DELETE","a":1e999}'),
+    ("", "multipart/form-data; boundary=b", '--b\r\nContent-Disposition: form-data; name="_method"\r\n\r\nDELETE\r\n--b--\r\n'),
+    ("", "Multipart/Mixed; boundary=b", "--b\r\nContent-Disposition: form-data; name*=utf-8''%5fmethod\r\n\r\nDELETE\r\n--b--\r\n")])
 def test_attack_another_method_in_a_parameter(connectd, query, kind, body):
     """POST is on the list, and Rails, Symfony and Laravel would make a DELETE of it."""
     headers = {"Nango_Proxy_Content_Type": kind} if kind else {}
