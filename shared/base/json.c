@@ -213,16 +213,17 @@ void json_canonical(struct buf *b, const json_t *value)
 void pointer_add(struct buf *pointer, struct span token)
 {
 	const char *text = token.data;
+	size_t from = 0;
 
 	buf_add_char(pointer, '/');
 	for (size_t i = 0; i < token.size; i++) {
-		if (text[i] == '~')
-			buf_add(pointer, "~0", 2);
-		else if (text[i] == '/')
-			buf_add(pointer, "~1", 2);
-		else
-			buf_add_char(pointer, text[i]);
+		if (text[i] != '~' && text[i] != '/')
+			continue;
+		buf_add(pointer, text + from, i - from);
+		buf_add(pointer, text[i] == '~' ? "~0" : "~1", 2);
+		from = i + 1;
 	}
+	buf_add(pointer, text + from, token.size - from);
 }
 
 void pointer_add_index(struct buf *pointer, size_t index)
