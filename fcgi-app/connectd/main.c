@@ -8,6 +8,7 @@
 #include "fcgi-app/connectd/proxy.h"
 #include "fcgi-app/listen.h"
 
+#include "base/json-memory.h"
 #include "base/log.h"
 #include "base/secret.h"
 #include "base/version.h"

@@ -1,32 +1,10 @@
 /* json.c -- jansson, entered through one strict door. */
 #include "base/json.h"
 
+#include "base/json-memory.h"
 #include "base/text.h"
 
 #include <stdlib.h>
-
-/* jansson's lexer does not look whether its buffer could grow: where memory fails it drops the byte and goes on, with another text
- * than was sent (2.14, lex_save()). Elsewhere it calls it bad syntax. So every allocation that failed is noted here. */
-static _Thread_local bool out_of_memory;
-
-static void *noting_malloc(size_t size)
-{
-	void *data = malloc(size);
-
-	if (!data)
-		out_of_memory = true;
-	return data;
-}
-
-__attribute__((constructor)) static void set_malloc(void)
-{
-	json_free_by(free);
-}
-
-void json_free_by(json_free_t let_go)
-{
-	json_set_alloc_funcs(noting_malloc, let_go);
-}
 
 /* A text of no more opening brackets than levels cannot nest deeper, wherever they stand. That is nearly every text, and a
  * search for a byte costs next to nothing beside a look at each. */
@@ -96,9 +74,9 @@ enum rc json_strict(struct span text, unsigned max_depth, json_t **ret, struct w
 		why_set(why, "nested deeper than %u", max_depth);
 		return RC_INVALID;
 	}
-	out_of_memory = false;
+	(void)json_memory_failed();                    /* what failed before is not this value's */
 	value = json_loadb(text.data, text.size, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
-	if (out_of_memory) {
+	if (json_memory_failed()) {
 		json_decref(value);
 		return RC_NOMEM;
 	}

@@ -17,10 +17,6 @@
  * int64 or double are refused by jansson itself. */
 enum rc json_strict(struct span text, unsigned max_depth, json_t **ret, struct why *why) MUST_CHECK;
 
-/* What jansson lets go goes through this, for who wipes it. Before any other call, and never by jansson's own function for it, which
- * would take away how json_strict() sees that memory failed. */
-void json_free_by(json_free_t let_go);
-
 /* Compact, members sorted, ASCII-escaped: the canonical text used wherever bytes are hashed or
  * stored. Adds to b. */
 void json_canonical(struct buf *b, const json_t *value);
