@@ -98,13 +98,29 @@ static bool take_headers(struct exchange *x, const struct request *r, bool *ret_
 	return !x->headers.failed;
 }
 
+/* Where a server makes CGI variables of headers, "X-Key" is "X_Key". What goes on has no other such sign than "-". */
+static bool same_variable(struct span name, const char *credential)
+{
+	const char *text = name.data;
+
+	if (name.size != strlen(credential))
+		return false;
+	for (size_t i = 0; i < name.size; i++) {
+		char c = credential[i];
+
+		if (ascii_lower(text[i]) != (ascii_is_alpha(c) || ascii_is_digit(c) ? ascii_lower(c) : '-'))
+			return false;
+	}
+	return true;
+}
+
 /* Does the request bring the header that the credential goes into? */
 static bool names_credential(const struct connection *c, const struct request *r)
 {
 	if (c->auth.type != AUTH_API_KEY || c->auth.in_query)
 		return false;
 	for (size_t i = 0; i < r->header_count; i++)
-		if (ascii_equal_nocase(forwarded(r->header[i].name), c->auth.name))
+		if (same_variable(forwarded(r->header[i].name), c->auth.name))
 			return true;
 	return false;
 }

@@ -25,13 +25,15 @@ class Upstream(Standin):
 
 @pytest.fixture(scope="module")
 def service():
-    """connectd with `shop` (its key in a header), `other` (another site's) and `query` (its key in the query)."""
+    """connectd with `shop` (its key in a header), `other` (another site's), `query` (its key in the query) and `cgi` (in a header
+    whose name is not of letters and hyphens)."""
     with Upstream() as up, Connectd() as c:
         c.upstream = up
         auth = {"type": "api_key", "in": "header", "name": "X-Api-Key", "prefix": ""}
         c.add("shop", up.url + "/api", ALLOW, auth=auth, secret={"api_key": KEY})
         c.add("other", up.url, ["GET /orders/{}"], sites=["other"])
         c.add("query", up.url, ["GET /orders/{}"], auth={**auth, "in": "query", "name": "key"}, secret={"api_key": KEY})
+        c.add("cgi", up.url, ["GET /orders/{}"], auth={**auth, "name": "X_Api.Key"}, secret={"api_key": KEY})
         c.add("empty", up.url, [])
         yield c
 
@@ -154,6 +156,11 @@ def test_only_headers_with_the_prefix_reach_the_upstream(connectd):
     "X-Forwarded-Host"])
 def test_attack_the_credential_or_the_framing_overridden(connectd, name):
     refused(connectd, connectd.call("GET", "orders/1", **{f"Nango-Proxy-{name}": "100"}), "request_malformed")
+
+
+def test_attack_the_credential_overridden_for_an_upstream_behind_cgi(connectd):
+    refused(connectd, connectd.call("GET", "orders/1", "cgi", **{"Nango-Proxy-x-api-KEY": "evil"}), "request_malformed")
+    assert connectd.call("GET", "orders/1", "cgi", **{"Nango-Proxy-X-Api-Keys": "no credential"}).status == 200
 
 
 @pytest.mark.parametrize("query, kind, body", [
