@@ -142,7 +142,7 @@ def test_keys_are_answered_while_100000_tokens_are_blocked(two):
             if turn % 5 == 4:
                 times += [answers(c, key, panel) for key, panel in zip("124563", ("[1 ", "[2 ", "[4 ", "[5 ", "[6 ", "[3 "))]
             early = early or own_memory(c)
-    assert len(times) > 10
+    assert SANITIZED or len(times) > 10                 # what a sanitizer costs, the flood may not last for
     check_answers(times)
     wait_until(lambda: shown(c, IN_5_MIN) == FLOOD, f"{FLOOD} to be counted", 30)
     assert shown(c, OF_ALL) == FLOOD
