@@ -109,7 +109,8 @@ static bool is_flat(json_t *header)
 	return true;
 }
 
-/* Where in the text the kid begins, if it stands there as `"kid":"<kid>"`: no space, no escape. 0: it does not. */
+/* Where in the text the kid begins, if it stands there as `"kid":"<kid>"`: no space, no escape. 0: it does not, or what does is
+ * the end of a longer name, whose quote is an escaped one: `"x\"kid":"<kid>"`. */
 static size_t find_kid(struct span text, json_t *header)
 {
 	static const char before[] = "\"kid\":\"";
@@ -125,7 +126,8 @@ static size_t find_kid(struct span text, json_t *header)
 	size += kid.size;
 	member[size++] = '"';
 	at = memmem(text.data, text.size, member, size);
-	return at ? (size_t)(at - (const char *)text.data) + sizeof(before) - 1 : 0;
+	/* There is a byte before it: the text begins with the object's bracket. */
+	return at && at[-1] != '\\' ? (size_t)(at - (const char *)text.data) + sizeof(before) - 1 : 0;
 }
 
 /* A token may be parked and end on another thread than its memo's, so both hold a count of their own: jansson's counts

@@ -395,6 +395,11 @@ static void a_header_like_the_usual_one_is_read_as_it_stands(void **state)
 		  "{\"alg\":\"HS256\",\"x\":{\"kid\":\"k_bbbbbbbb\"},\"kid\": \"k_aaaaaaaa\"}", false },
 		{ "{\"alg\":\"HS256\",\"x\":[{\"kid\":\"k_aaaaaaaa\"}],\"kid\":\"k_aaaaaaaa\"}",
 		  "{\"alg\":\"HS256\",\"x\":[{\"kid\":\"k_bbbbbbbb\"}],\"kid\":\"k_aaaaaaaa\"}", false },
+		/* a member whose name ends like the kid's */
+		{ "{\"x\\\"kid\":\"k_aaaaaaaa\",\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}",
+		  "{\"x\\\"kid\":\"k_bbbbbbbb\",\"alg\":\"HS256\",\"kid\":\"k_aaaaaaaa\"}", false },
+		{ "{\"x\\\"kid\":\"k_aaaaaaaa\",\"alg\":\"HS256\",\"k\\u0069d\":\"k_aaaaaaaa\"}",
+		  "{\"x\\\"kid\":\"k_zzzzzzzz\",\"alg\":\"HS256\",\"k\\u0069d\":\"k_aaaaaaaa\"}", false },
 	};
 	struct tokenring *r = *state;
 
