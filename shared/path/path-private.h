@@ -25,7 +25,12 @@ struct site_view {
 #define VIEW_WAYS 4
 /* hash and last use beside the pointer: a look-up touches no view but the one that fits. */
 struct view_slot { struct site_view *view; uint64_t used; uint32_t hash; };
-struct view_cache { pthread_mutex_t lock; struct view_slot slot[VIEW_SETS][VIEW_WAYS]; uint64_t tick; };
+struct view_cache {
+	pthread_mutex_t lock;
+	struct view_slot slot[VIEW_SETS][VIEW_WAYS];
+	uint64_t tick;
+	uint64_t aged;                 /* the vault's version at the last view_cache_age() */
+};
 
 /* REASON_NONE, SITE_UNKNOWN, VAULT_UNAVAILABLE. *ret is a reference: view_unref(). */
 enum reason view_get(struct view_cache *c, const struct store *st, struct txn *vault, struct span site, struct site_view **ret);

@@ -56,7 +56,7 @@ static enum rc view_load(const struct store *st, struct txn *vault, struct span 
 		return rc;
 	}
 	v->head = *head;
-	atomic_init(&v->refs, 1);          /* the cache's own */
+	atomic_init(&v->refs, 1);          /* get()'s */
 	*ret = v;
 	return RC_OK;
 }
@@ -72,6 +72,11 @@ static enum reason get(struct view_cache *c, const struct store *st, struct txn 
 
 		if (view_load(st, vault, site, head, &fresh) != RC_OK)
 			return REASON_VAULT_UNAVAILABLE;
+		/* A snapshot from before the last view_cache_age(), which nothing would age: this request's alone. */
+		if (txn_version(vault) < c->aged) {
+			*ret = fresh;
+			return REASON_NONE;
+		}
 		view_unref(slot->view);
 		slot->view = fresh;
 		slot->hash = hash;
@@ -120,6 +125,7 @@ static bool moved_on(const struct site_view *v, struct txn *vault)
 void view_cache_age(struct view_cache *c, struct txn *vault)
 {
 	pthread_mutex_lock(&c->lock);
+	c->aged = txn_version(vault);
 	for (size_t s = 0; s < VIEW_SETS; s++)
 		for (size_t i = 0; i < VIEW_WAYS; i++)
 			if (c->slot[s][i].view && moved_on(c->slot[s][i].view, vault)) {
