@@ -124,6 +124,7 @@ static enum step_result begin(struct exchange *x)
 		return STEP_NEXT;
 	}
 	x->call.state = CALL_MADE;
+	x->thread = NULL;
 	provider_start(x->path->provider, &x->call.provider);  /* x may belong to another thread from here on */
 	return STEP_WAIT;
 }

@@ -187,7 +187,7 @@ struct outgoing_call {
 
 struct exchange {
 	struct path *path;
-	struct path_thread *thread;            /* while path_run() is in it */
+	struct path_thread *thread;            /* while path_run() is in it; NULL while it waits, for it may outlive that thread */
 	void (*wake)(void *arg);
 	void *wake_arg;
 

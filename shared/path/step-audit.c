@@ -191,6 +191,7 @@ static enum step_result submit(struct exchange *x)
 	struct writer *w = x->path->o.writer;
 
 	x->waiting = true;
+	x->thread = NULL;
 	x->job = (struct job){ .run = commit, .done = committed, .arg = x };
 	writer_submit(w, &x->job);         /* x may belong to another thread from here on */
 	return STEP_WAIT;
