@@ -79,13 +79,20 @@ static void came(void *arg)
 	x->wake(x->wake_arg);
 }
 
+/* What the upstream knows this change by. The hash of the parameters, which has the scope in it: a key that is free again, or whose
+ * answer is no longer kept, may come with other ones, and an upstream that remembers it would give the old answer to them. */
+static void name_upstream(const struct idempotency *k, char out[UPSTREAM_KEY_MAX])
+{
+	hex_encode(out, k->parameters, IDEMPOTENCY_HASH_SIZE);
+}
+
 static bool reserve(struct exchange *x, const struct upstream_request *r)
 {
 	struct provider_call *c = &x->call.provider;
 
 	*c = (struct provider_call){ .request = r, .site = x->view->site.id, .done = came, .arg = x };
 	if (x->has_key)
-		hex_encode(c->idempotency_key, x->idempotency.scope, sizeof(x->idempotency.scope));
+		name_upstream(&x->idempotency, c->idempotency_key);
 	x->call.key = open_call_key(x->id, clock_s() + r->timeout_ms / 1000 + CLOSE_GRACE_S);
 	return provider_reserve(x->path->provider, c);
 }

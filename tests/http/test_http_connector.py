@@ -230,8 +230,8 @@ def test_a_stop_ends_calls_and_records_them(module_data, site, provider, socket_
     assert len(module_data.audit(site=SITE, outcome="failed", reason="upstream_timeout")) == before + 1
 
 
-def book_with_key(worker, site, key):
-    env, body = notes.request_for("book", {"id": "b-1"}, site.token(email=ALEX), site=SITE)
+def book_with_key(worker, site, key, booking="b-1"):
+    env, body = notes.request_for("book", {"id": booking}, site.token(email=ALEX), site=SITE)
     with worker.connect() as c:
         return c.ask({**dict(env), "HTTP_IDEMPOTENCY_KEY": key}, body).answer.check()
 
@@ -257,3 +257,12 @@ def test_a_key_is_free_again_only_where_nothing_was_done_for_certain(worker, sit
     provider.reply = lambda _: (201, {}, {})
     again = book_with_key(worker, site, f"key-{status}")
     assert (again.status, len(provider.asked)) == ((200, 2) if free else (409, 1))
+
+
+def test_with_other_parameters_a_key_is_another_one_to_the_upstream(worker, site, provider):
+    """Free again here, or a day old, it may be one that the upstream still has an answer for."""
+    provider.reply = lambda _: (409, {}, {})
+    for booking in ("b-1", "b-2", "b-1"):
+        assert book_with_key(worker, site, "a-key-of-two", booking).status == 409
+    one, other, same = (asked["headers"]["nango-proxy-idempotency-key"] for asked in provider.asked)
+    assert one == same != other
