@@ -24,6 +24,7 @@ def walk(at, last, old, new, proof):            # RFC 9162 2.1.3.2 and 2.1.4.2: 
 def checkpoint(note, vkey):                     # C2SP signed note and checkpoint: the size and the root it speaks of
     (name, number, key), (text, signatures) = vkey.split("+", 2), note.split(b"\n\n", 1)
     origin, size, top = text.decode().split("\n")[:3]
+    if not all(s.startswith("\u2014 ".encode()) for s in signatures.splitlines()): end(3, "lines follow the checkpoint")
     by_name = decoded(s.split(b" ")[2] for s in signatures.splitlines() if s.startswith(f"\u2014 {name} ".encode()))
     ours = [s[4:] for s in by_name if s[:4].hex() == number]
     if origin != name or not ours: end(3, f"the checkpoint is of {origin}, and not signed by this key")
@@ -34,23 +35,26 @@ def checkpoint(note, vkey):                     # C2SP signed note and checkpoin
         if subprocess.run(command.split(), cwd=d, capture_output=True).returncode: end(1, "the checkpoint was altered")
     return int(size), decoded([top])[0]
 def main(path, vkey):
-    hashes, first, count, last, leaf, proofs, link, note = [], 0, 0, -1, None, [], (0, []), b""
+    hashes, first, count, last, leaf, proofs, link, note, moved = [], 0, 0, -1, None, [], (0, []), b"", False
     for line in (file := open(path, "rb")):
         if not line.startswith(b"{"): note = line + file.read(); break
         value = json.loads(line)
-        if "export" in value: hashes, first = decoded(value["hashes"]), value["first"]
-        elif "proof" in value: proofs.append((value["seq"], last, leaf, decoded(value["proof"])))
-        elif "consistency" in value: link = (value["size"], decoded(value["consistency"]))
+        if "export" in value and len(value) == 3:   # once, and first: what was hashed by then would be forgotten
+            if count or hashes or len(value["hashes"]) != bin(value["first"]).count("1"): end(1, "the first line is damaged")
+            hashes, first = decoded(value["hashes"]), value["first"]
+        elif "proof" in value and len(value) == 2: proofs.append((value["seq"], last, leaf, decoded(value["proof"])))
+        elif "consistency" in value and len(value) == 2: link = (value["size"], decoded(value["consistency"]))
         else:
             if value["seq"] <= last: end(1, f"record {value['seq']} comes twice, or out of its order")
             leaf, last = hashlib.sha256(b"\0" + line.rstrip(b"\n")).digest(), value["seq"]
-            if not proofs and last == first + count: add(hashes, last, leaf)
+            moved |= last != first + count          # one that is not hashed is not verified
+            if not proofs and not moved: add(hashes, last, leaf)
             count += 1
     (size, top), have = checkpoint(note, vkey) if note else end(3, "there is no checkpoint in the file"), first + count
     for seq, of, leaf, proof in proofs:
         if seq != of or not seq < size or walk(seq, size - 1, leaf, leaf, proof)[1] != top: end(1, f"record {of} is not proved")
     if proofs: end(int(len({seq for seq, *_ in proofs}) < count), f"{len(proofs)} of {count} records proved")
-    if last + 1 != (have if count else 0): end(1, "records are missing, or moved")
+    if moved: end(1, "records are missing, or moved")
     if count and have == link[0] < size:        # the next lines: from where the checkpoint's root grows out of ours
         proof, turns = link[1] if have & (have - 1) else [root(hashes)] + link[1], (have & -have).bit_length() - 1
         ours, top = walk(have - 1 >> turns, size - 1 >> turns, proof[0], proof[0], proof[1:]), (root(hashes), top)

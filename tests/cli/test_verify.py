@@ -423,6 +423,46 @@ def test_damage_around_the_records_is_seen(log):
     judge(log, e.content(), 1, "tampered")
 
 
+def header(first, *hashes):
+    return audit.canonical({"export": 1, "first": first, "hashes": [base64.b64encode(h).decode() for h in hashes]}).encode() + b"\n"
+
+
+def test_hashes_before_the_first_record_stand_for_no_others(log):
+    """Whoever has an export has the root: none of it may stand in for records that are in the file."""
+    root = tree_root([leaf(line) for line in log.lines])
+    lies = [line_of(seq, "lies") for seq in range(RECORDS)]
+    e = Export(log)
+    for e.lines, e.tail in ((lies, header(0, root)), (lies[-1:], header(RECORDS - 1, root)), (lies[:3], header(RECORDS - 3, root))):
+        judge(log, e.content(), 1, "tampered")
+    e = Export(log).from_record(256)
+    e.head += e.head
+    judge(log, e.content(), 1, "tampered")
+    e.head, e.lines = header(RECORDS, root), []
+    judge(log, e.content(), 1, "tampered")
+
+
+def test_a_record_out_of_its_place_is_seen_whatever_comes_before_and_after(log):
+    """The last one is right, and so is the number of them: 699 is 0b1010111011, and so many hashes lead to the root."""
+    e = Export(log)
+    before = [base64.b64decode(h) for h in e.range_of(RECORDS - 1)]
+    first = next(n for n in range(RECORDS - 4, 0, -1) if n.bit_count() == len(before))
+    e.head = header(first, *before)
+    e.lines = [line_of(seq, "lies") for seq in range(RECORDS - 1 - first)] + log.lines[-1:]
+    judge(log, e.content(), 1, "tampered")
+
+
+def test_lines_behind_the_checkpoint_and_members_of_proofs_are_no_records(log):
+    lie = line_of(RECORDS, "lies") + b"\n"
+    for after in (lie, b"\n" + lie, lie[1:]):
+        content = Export(log).content() + after
+        ran = log.ask("audit", "verify", log.file("x", content), "--json")
+        assert ran.code in (1, 3) and ran.json["verdict"] != "verified", str(ran)
+        assert example(log.home / "x", log.vkey).returncode in (1, 3)
+    e = Export(log).proved(7)
+    e.lines[1] = audit.canonical({**json.loads(e.lines[1]), "action": "refund", "outcome": "done"}).encode()
+    judge(log, e.content(), 1, "tampered")
+
+
 def test_a_record_that_its_proof_does_not_prove_is_named(log):
     e = Export(log).proved(0, 5, 300)
     e.lines[2] = line_of(5, "lies")
