@@ -35,9 +35,10 @@ def checkpoint(note, vkey):                     # C2SP signed note and checkpoin
         if subprocess.run(command.split(), cwd=d, capture_output=True).returncode: end(1, "the checkpoint was altered")
     return int(size), decoded([top])[0]
 def main(path, vkey):
-    hashes, first, count, last, leaf, proofs, link, note, moved = [], 0, 0, -1, None, [], (0, []), b"", False
+    hashes, first, count, last, leaf, proofs, link, note, moved = [], 0, 0, -1, None, [], (), b"", False
     for line in (file := open(path, "rb")):
         if not line.startswith(b"{"): note = line + file.read(); break
+        if link: end(1, "lines follow the one that ends the records")
         value = json.loads(line)
         if "export" in value and len(value) == 3:   # once, and first: what was hashed by then would be forgotten
             if count or hashes or len(value["hashes"]) != bin(value["first"]).count("1"): end(1, "the first line is damaged")
@@ -55,7 +56,7 @@ def main(path, vkey):
         if seq != of or not seq < size or walk(seq, size - 1, leaf, leaf, proof)[1] != top: end(1, f"record {of} is not proved")
     if proofs: end(int(len({seq for seq, *_ in proofs}) < count), f"{len(proofs)} of {count} records proved")
     if moved: end(1, "records are missing, or moved")
-    if count and have == link[0] < size:        # the next lines: from where the checkpoint's root grows out of ours
+    if link and count and have == link[0] < size:        # the next lines: from where the checkpoint's root grows out of ours
         proof, turns = link[1] if have & (have - 1) else [root(hashes)] + link[1], (have & -have).bit_length() - 1
         ours, top = walk(have - 1 >> turns, size - 1 >> turns, proof[0], proof[0], proof[1:]), (root(hashes), top)
     else: ours, top = (root(hashes), have), (top, size)

@@ -451,13 +451,16 @@ def test_a_record_out_of_its_place_is_seen_whatever_comes_before_and_after(log):
     judge(log, e.content(), 1, "tampered")
 
 
-def test_lines_behind_the_checkpoint_and_members_of_proofs_are_no_records(log):
+def test_lines_behind_the_last_and_members_of_proofs_are_no_records(log):
     lie = line_of(RECORDS, "lies") + b"\n"
     for after in (lie, b"\n" + lie, lie[1:]):
         content = Export(log).content() + after
         ran = log.ask("audit", "verify", log.file("x", content), "--json")
         assert ran.code in (1, 3) and ran.json["verdict"] != "verified", str(ran)
         assert example(log.home / "x", log.vkey).returncode in (1, 3)
+    e = Export(log).up_to(512)
+    e.lines.insert(300, e.tail[:-1])
+    judge(log, e.content(), 1, "tampered")
     e = Export(log).proved(7)
     e.lines[1] = audit.canonical({**json.loads(e.lines[1]), "action": "refund", "outcome": "done"}).encode()
     judge(log, e.content(), 1, "tampered")
