@@ -102,6 +102,7 @@ struct path {
 	_Atomic uint64_t space_used, space_limit;
 	atomic_bool vault_lost, ledger_lost;   /* the file under the open environment is no longer the one of that name */
 	atomic_bool ledger_failing;            /* the last write failed: public reads wait until one succeeds again */
+	atomic_bool flushed;                   /* the last records of this process were written, as far as they could be */
 	pthread_mutex_t threads_lock;
 	struct path_thread *threads;           /* all that live */
 	pthread_mutex_t late_lock;

@@ -30,7 +30,7 @@ enum rc path_new(const struct path_options *o, struct path **ret) MUST_CHECK;
 void    path_free(struct path *p);
 
 /* Housekeeping, once a second from one thread: folds, key-use counts, space, dead readers, this worker's beat. Queues writer
- * jobs, never blocks. path_flush(): the last of it before a stop, waits for its own jobs. */
+ * jobs, never blocks. path_flush(): the last of it before a stop, waits for its own jobs; public reads are refused after it. */
 void path_tick(struct path *p);
 void path_flush(struct path *p);
 /* Ends calls to other systems that are under way, and begins none any more; their requests go on at once. */

@@ -202,4 +202,5 @@ void path_flush(struct path *p)
 		job_background(p->o.writer, use_counter_run, use_counter_done, p->uses);
 	/* The queue keeps its order: when this last one is over, so are the others. */
 	job_bounded(p->o.writer, worker_leave, p, FLUSH_MS);
+	atomic_store(&p->flushed, true);
 }

@@ -1,4 +1,4 @@
-/* test_exchange.c -- a request between its steps: while it waits for a commit it is no thread's. */
+/* test_exchange.c -- a request between its steps: while it waits for a commit it is no thread's; and behind the last record. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +13,9 @@
 #include <stdlib.h>
 
 #define SITE "demo"
+
+static const char actions[] = "{\"actions\":[{\"name\":\"hello\",\"access\":\"public\",\"effect\":\"read\",\"parameters\":{\"type\":\"object\"},"
+	"\"connector\":{\"type\":\"static\",\"result\":\"hi\"}}]}";
 
 struct ground { struct store *store; struct writer *writer; struct path *path; struct exchange *exchange; sem_t awake; };
 
@@ -31,6 +34,7 @@ static void add_site(struct store *st)
 	site_init(&s);
 	snprintf(s.id, sizeof(s.id), SITE);
 	assert_int_equal(site_add(t, &s), RC_OK);
+	assert_int_equal(catalogue_store(t, SITE, span_str(actions)), RC_OK);
 	assert_int_equal(txn_end(t), RC_OK);
 }
 
@@ -130,6 +134,33 @@ static void a_parked_request_is_cleared_behind_its_thread(void **state)
 	assert_null(g->exchange->thread);
 }
 
+static enum path_result hello(struct ground *g, struct path_thread *t)
+{
+	struct request *in;
+
+	exchange_begin(g->exchange);
+	in = exchange_request(g->exchange);
+	in->endpoint = &path_endpoint_action;
+	in->site = span_str(SITE);
+	in->action = span_str("hello");
+	return path_run(g->exchange, t);
+}
+
+/* Nobody waits for the record of a public read, so it is asked before whether anybody will write it. */
+static void a_public_read_is_refused_behind_the_last_record(void **state)
+{
+	struct ground *g = *state;
+	struct path_thread *t = thread_new(g);
+
+	assert_int_equal(hello(g, t), PATH_ANSWERED);
+	assert_int_equal(exchange_answer(g->exchange)->status, 200);
+	path_flush(g->path);
+	assert_int_equal(hello(g, t), PATH_ANSWERED);
+	assert_int_equal(exchange_answer(g->exchange)->status, 503);
+	assert_int_equal(exchange_answer(g->exchange)->code, REASON_AUDIT_UNAVAILABLE);
+	path_thread_free(t);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -137,6 +168,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(a_parked_request_outlives_its_thread),
 		TEST(a_parked_request_is_cleared_behind_its_thread),
+		TEST(a_public_read_is_refused_behind_the_last_record),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
