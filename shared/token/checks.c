@@ -9,7 +9,6 @@
 #include <math.h>
 
 #define TIME_MAX (INT64_C(1) << 53)         /* up to here a double holds every integer */
-#define SIGNATURE_TEXT 43                   /* base64url of 32 bytes */
 
 /* ---- before the signature: text and header ---- */
 

@@ -62,7 +62,8 @@ static void advise_on_early(struct advice *a, struct named_time n)
 		return;
 	hours = ((int64_t)ahead + 1800) / 3600;      /* ahead is below LOOKS_LIKE_MS */
 	if (hours >= 1 && hours <= 14 && llabs((int64_t)ahead - hours * 3600) <= 2 * TOKEN_SKEW)
-		advice_say(a, "%s is %d hours ahead: local time was taken for UTC.", n.name, (int)hours);
+		advice_say(a, "%s is %d hour%s ahead: local time was taken for UTC.", n.name, (int)hours,
+			   hours == 1 ? "" : "s");
 	else
 		advice_say(a, "%s is %s ahead of this server's clock (%d s are allowed): compare the two clocks.",
 			   n.name, span_of_time(ahead, text), TOKEN_SKEW);

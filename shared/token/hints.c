@@ -67,6 +67,34 @@ static void advise_on_characters(struct advice *a)
 	}
 }
 
+/* Did the check of the syntax pass? It fills the signature last, and takes all of the text. */
+static bool is_compact(const struct token *t)
+{
+	const char *end = (const char *)t->text.data + t->text.size;
+
+	return t->signature.size > 0 && (const char *)t->signature.data + t->signature.size == end;
+}
+
+/* Three parts of nothing but base64url's letters, and yet not its form: a piece is missing, or a letter is another one. */
+static void advise_on_parts(struct advice *a)
+{
+	struct span text = a->t->text;
+	const char *p = text.data, *dot = text.size ? memrchr(p, '.', text.size) : NULL;
+	size_t letters = 0, signature;
+
+	for (size_t i = 0; i < text.size; i++)
+		letters += p[i] != '.' && base64url_run(span_of(p + i, 1)) == 1;
+	if (!dot || letters + 2 != text.size || shape_of(text).dots != 2)
+		return;
+	signature = text.size - (size_t)(dot + 1 - p);
+	if (signature > 0 && signature != SIGNATURE_TEXT)
+		advice_say(a, "Its signature is %zu characters long, that of HS256 %d: was it cut, or something added?",
+			   signature, SIGNATURE_TEXT);
+	else if (signature > 0)
+		advice_say(a, "A part of it is no base64url, whose last character has no bits left over: was it cut, or "
+			   "changed after it was signed?");
+}
+
 static void advise_on_text(struct advice *a, enum reason why)
 {
 	struct span text = a->t->text;
@@ -92,9 +120,13 @@ static void advise_on_text(struct advice *a, enum reason why)
 	else if (s.dots == 4)
 		advice_say(a, "It has five parts: an encrypted token (JWE). Only a signed one is accepted.");
 	advise_on_characters(a);
-	if (a->t->header.size > 0 && !a->t->header_json)
+	if (!is_compact(a->t))
+		advise_on_parts(a);
+	else if (!a->t->header_json)
 		advice_say(a, "The header is not one JSON object of plain UTF-8 without duplicate names.");
-	else if (a->t->key && !a->t->claims)
+	else if (!a->t->key)
+		advice_say(a, "The header's kid is not a string: name the key as postern key list shows it, or leave kid out.");
+	else if (!a->t->claims)
 		advice_say(a, "The signature is right, but the payload is not one JSON object of plain UTF-8 without "
 			   "duplicate names.");
 }
@@ -253,6 +285,15 @@ static void advise_on_missing_email(struct advice *a, enum reason why)
 			   "email.");
 }
 
+static bool has_no_ascii(struct span s)
+{
+	for (size_t i = 0; i < s.size; i++) {
+		if (((const unsigned char *)s.data)[i] >= 0x80)
+			return true;
+	}
+	return false;
+}
+
 static void advise_on_malformed_email(struct advice *a, enum reason why)
 {
 	struct span email = json_span(json_object_get(a->claims, "email"));
@@ -275,6 +316,8 @@ static void advise_on_malformed_email(struct advice *a, enum reason why)
 		advice_say(a, "email is longer than 254 bytes.");
 	else if (p[email.size - 1] == '.')
 		advice_say(a, "email ends with a dot.");
+	else if (has_no_ascii(span_of(p, (size_t)((const char *)memchr(p, '@', email.size) - p))))
+		advice_say(a, "email has letters outside ASCII before its '@', which are not taken.");
 }
 
 static void advise_on_domain(struct advice *a, enum reason why)

@@ -5,6 +5,7 @@
 #include "token/token.h"
 
 #define TOKEN_DECODED_MAX (TOKEN_MAX / 4 * 3)
+#define SIGNATURE_TEXT    43       /* base64url of 32 bytes */
 
 #define MEMO_HEADER_MAX 512
 

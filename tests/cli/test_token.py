@@ -68,6 +68,20 @@ def test_reserved_email_is_anonymous_with_a_hint(acme):
     assert (e["decision"], e["reason"]) == ("anonymous", "email_reserved") and len(e["hints"]) == 1 and "--accept-domain" in e["hints"][0]
 
 
+@pytest.mark.parametrize("mangled, says", [
+    (lambda t: t[:-2], "41 characters"), (lambda t: t[:-6], "37 characters"), (lambda t: t + "=", "padded"),
+    (lambda t: t[:t.rindex(".") + 1], "signature is empty"), (lambda t: t[:-1] + "_", "left over"),
+])
+def test_a_mangled_token_is_not_blamed_on_its_header(acme, mangled, says):
+    [hint] = explain(acme, mangled(acme.token()))["hints"]
+    assert says in hint and "header" not in hint
+
+
+def test_a_kid_that_is_no_string_is_named(acme):
+    [hint] = explain(acme, acme.token(header={"kid": 7}))["hints"]
+    assert "kid is not a string" in hint
+
+
 def test_people_read_the_same(acme):
     ran = acme.data.run("token", "explain", "acme", stdin=acme.token(name="\x1b[2Jx"))
     assert ran.out.startswith("verified: alex@example.com") and "signature" in ran.out and "\x1b" not in ran.out

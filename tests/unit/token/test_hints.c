@@ -199,6 +199,7 @@ static void each_claim_s_mistake_is_named(void **state)
 		{ "{\"exp\":-5.5}", REASON_CLAIM_INVALID, REASON_CLAIM_INVALID, "exp is negative" },
 		{ "{\"nbf\":[]}", REASON_CLAIM_INVALID, REASON_CLAIM_INVALID, "nbf is not a number" },
 		{ "{\"iat\":1763697200}", REASON_TOKEN_NOT_YET_VALID, REASON_TOKEN_NOT_YET_VALID, "2 hours ahead" },
+		{ "{\"iat\":1763693600}", REASON_TOKEN_NOT_YET_VALID, REASON_TOKEN_NOT_YET_VALID, "1 hour ahead" },
 		{ "{\"nbf\":1763750000}", REASON_TOKEN_NOT_YET_VALID, REASON_TOKEN_NOT_YET_VALID, "ahead" },
 		{ "{\"iat\":1763692000}", REASON_TOKEN_NOT_YET_VALID, REASON_TOKEN_NOT_YET_VALID, "ahead" },
 		{ "{\"email\":7,\"mail\":\"a@b\"}", REASON_NONE, REASON_EMAIL_MISSING, "not a string" },
@@ -211,6 +212,7 @@ static void each_claim_s_mistake_is_named(void **state)
 		{ "{\"email\":\"a@b.co\\n\"}", REASON_NONE, REASON_EMAIL_MALFORMED, "white space" },
 		{ "{\"email\":\"a@b.co;c@d.co\"}", REASON_NONE, REASON_EMAIL_MALFORMED, "list" },
 		{ "{\"email\":\"a@b.co,c@d.co\"}", REASON_NONE, REASON_EMAIL_MALFORMED, "list" },
+		{ "{\"email\":\"j\xc3\xb6rg@b.co\"}", REASON_NONE, REASON_EMAIL_MALFORMED, "outside ASCII" },
 	};
 	struct tokenring r;
 
