@@ -320,18 +320,40 @@ static void advise_on_malformed_email(struct advice *a, enum reason why)
 		advice_say(a, "email has letters outside ASCII before its '@', which are not taken.");
 }
 
+/* Which of the site's own reserved domains this one is, or is below; NULL: none. A site's reservation wins over what it accepts. */
+static const char *reserved_here(const struct site *site, struct span domain)
+{
+	for (size_t i = 0; i < site->reserve_domains.count; i++) {
+		const char *name = site->reserve_domains.entry[i];
+		size_t size = strlen(name), skip = domain.size - size;
+		const char *at = domain.data;
+
+		if (domain.size >= size && ascii_equal_nocase(span_of(at + skip, size), name) &&
+		    (skip == 0 || at[skip - 1] == '.'))
+			return name;
+	}
+	return NULL;
+}
+
 static void advise_on_domain(struct advice *a, enum reason why)
 {
-	struct span email = json_span(json_object_get(a->claims, "email"));
-	const char *at = email.size ? memrchr(email.data, '@', email.size) : NULL;
+	struct span email = json_span(json_object_get(a->claims, "email")), domain;
+	const char *at = email.size ? memrchr(email.data, '@', email.size) : NULL, *own;
+	const char *site = a->c->site->id;
 	char shown[SHOWN_MAX];
 
 	if (!at)
 		return;
-	text_show(shown, sizeof(shown), span_of(at + 1, email.size - (size_t)(at + 1 - (const char *)email.data)));
-	advice_say(a, "%s is %s, so the visitor counts as anonymous. If this site's visitors really have such "
-		   "addresses: postern site set %s --accept-domain %s (besides those it accepts already).", shown,
-		   why == REASON_EMAIL_RESERVED ? "reserved" : "no public name", a->c->site->id, shown);
+	domain = span_of(at + 1, email.size - (size_t)(at + 1 - (const char *)email.data));
+	text_show(shown, sizeof(shown), domain);
+	own = reserved_here(a->c->site, domain);
+	if (own)
+		advice_say(a, "The site itself reserves %s, so the visitor counts as anonymous; postern site show %s lists "
+			   "what it reserves, postern site set %s --reserve-domain replaces that.", own, site, site);
+	else
+		advice_say(a, "%s is %s, so the visitor counts as anonymous. If this site's visitors really have such "
+			   "addresses: postern site set %s --accept-domain %s (besides those it accepts already).", shown,
+			   why == REASON_EMAIL_RESERVED ? "reserved" : "no public name", site, shown);
 }
 
 /* ---- which hints for which reason ---- */

@@ -82,6 +82,15 @@ def test_a_kid_that_is_no_string_is_named(acme):
     assert "kid is not a string" in hint
 
 
+def test_who_reserves_a_domain_is_named(acme):
+    """Accepting would not help: what a site reserves wins."""
+    acme.data.run("site", "set", "acme", "--reserve-domain", "staff.example.com", "--accept-domain", "staff.example.com")
+    for domain in ("staff.example.com", "x.Staff.example.com"):
+        [hint] = explain(acme, acme.token(email=f"alex@{domain}"))["hints"]
+        assert "itself reserves staff.example.com" in hint and "--accept-domain" not in hint
+    assert explain(acme, acme.token(email="alex@otherstaff.example.com"), 0)["hints"] == []
+
+
 def test_people_read_the_same(acme):
     ran = acme.data.run("token", "explain", "acme", stdin=acme.token(name="\x1b[2Jx"))
     assert ran.out.startswith("verified: alex@example.com") and "signature" in ran.out and "\x1b" not in ran.out
