@@ -108,7 +108,7 @@ static enum rc open_copy(struct call *c, const char *dir)
 	struct store_paths copy = { 0 }, data = { 0 };
 	enum rc rc;
 
-	if ((rc = store_paths_init(&copy, dir, NULL)) == RC_OK &&
+	if ((rc = admin_backup_check(dir, &c->why)) == RC_OK && (rc = store_paths_init(&copy, dir, NULL)) == RC_OK &&
 	    (rc = store_paths_init(&data, admin_data_dir(c->args.text[OPT_DATA]), NULL)) == RC_OK) {
 		o.master_key = access(copy.master_key, F_OK) == 0 ? copy.master_key : data.master_key;
 		rc = admin_open(&o, &c->admin, &c->why);

@@ -309,6 +309,8 @@ enum rc admin_stats(struct admin *a, const struct audit_filter *f, admin_progres
 /* A copy that holds neither master.key nor admin.key, verified after copying (a checkpoint is signed first); `to` must not exist, or be
  * empty. RC_OK whatever verifying it found: *ret says. */
 enum rc admin_backup(struct admin *a, const char *to, struct verification *ret, struct why *why) MUST_CHECK;
+/* Has it the files of a backup? Of what is not there opening it would say: run postern init. */
+enum rc admin_backup_check(const char *dir, struct why *why) MUST_CHECK;
 /* Puts a backup in the place of a data directory's environments; its keys stay. Refuses while a process has the data open, and a backup
  * that does not verify. Keys of rings that are not among kids are retired, unless all_keys. The log gets a new origin: a new
  * incarnation, whose first record says so. */

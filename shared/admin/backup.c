@@ -2,6 +2,11 @@
  * copying. */
 #include "admin/log-private.h"
 
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
 #define TRIES 4                        /* a prune between the copies of vault and ledger leaves two that do not fit */
 
 /* What the copy ends with is to be vouched for. A log that does not follow from its last checkpoint is copied as it
@@ -66,5 +71,23 @@ enum rc admin_backup(struct admin *a, const char *to, struct verification *ret, 
 		members = json_object();
 	event_end(a, &r, members, rc);
 	json_decref(members);
+	return rc;
+}
+
+enum rc admin_backup_check(const char *dir, struct why *why)
+{
+	static const char *const envs[] = { "vault", "ledger" };
+	enum rc rc = RC_OK;
+	char *path;
+
+	for (size_t i = 0; i < ARRAY_LEN(envs) && rc == RC_OK; i++) {
+		if (asprintf(&path, "%s/%s/data.mdb", dir, envs[i]) < 0)
+			return RC_NOMEM;
+		if (access(path, F_OK) != 0) {
+			rc = errno == ENOENT || errno == ENOTDIR ? RC_NOT_FOUND : RC_IO;
+			why_set(why, "%s is no backup that can be read: %s: %s", dir, path, strerror(errno));
+		}
+		free(path);
+	}
 	return rc;
 }

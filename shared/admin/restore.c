@@ -3,10 +3,8 @@
 #include "admin/log-private.h"
 #include "base/clock.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #define KEYS_NAMED 256                 /* in the record */
 
@@ -23,20 +21,15 @@ struct work {
 
 /* ---- the backup ---- */
 
-/* Of what is not there store_open() would say: run postern init. */
-static enum rc check_there(const char *from, struct why *why)
+/* store_open() would say that it is open in this process, which nobody has to know. */
+static enum rc check_other(const char *from, const char *data, struct why *why)
 {
-	char *path;
-	enum rc rc = RC_OK;
+	struct stat a, b;
 
-	if (asprintf(&path, "%s/vault/data.mdb", from) < 0)
-		return RC_NOMEM;
-	if (access(path, F_OK) != 0) {
-		rc = errno == ENOENT || errno == ENOTDIR ? RC_NOT_FOUND : RC_IO;
-		why_set(why, "%s is no backup that can be read: %s: %s", from, path, strerror(errno));
-	}
-	free(path);
-	return rc;
+	if (stat(from, &a) != 0 || stat(data, &b) != 0 || a.st_dev != b.st_dev || a.st_ino != b.st_ino)
+		return RC_OK;
+	why_set(why, "%s is the data itself, and no backup of it", from);
+	return RC_BUSY;
 }
 
 /* As whoever called; a backup need not be the data owner's. */
@@ -44,9 +37,10 @@ static enum rc open_backup(const struct store_paths *data, const char *from, str
 {
 	struct store_options o = { .dir = from, .master_key = data->master_key, .mode = STORE_READ,
 	                           .older = true };
+	enum rc rc = admin_backup_check(from, why);
 
-	enum rc rc = check_there(from, why);
-
+	if (rc == RC_OK)
+		rc = check_other(from, data->dir, why);
 	return rc == RC_OK ? store_open(&o, ret, why) : rc;
 }
 

@@ -51,6 +51,10 @@ static const char *open_advice(int e)
 		return "run it as root, or as the owner of the data directory";
 	if (e == ENOENT)
 		return "stop every worker, then run postern init";
+	if (e == EROFS)
+		return "the file system is mounted for reading only: see why in dmesg, then mount it for writing";
+	if (e == EBADF)     /* LMDB would write the first pages, and reads only */
+		return "its data.mdb is empty: restore a backup, or run postern init where it never held anything";
 	return "stop every worker and look whether its files are whole";
 }
 

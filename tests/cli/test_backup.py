@@ -113,9 +113,14 @@ def test_a_backup_is_a_new_directory(data):
 
 def test_what_is_no_backup_is_not_restored(data):
     (data.home / "empty").mkdir()
-    for name in ("none", "empty"):
-        ran = data.run("restore", data.home / name, "--accept-all-keys", "--yes", expect=3)
-        assert f"{data.home}/{name} is no backup" in ran.err and "postern init" not in ran.err
+    half = backup(data, "half")
+    (half / "ledger" / "data.mdb").unlink()
+    for path in (data.home / "none", data.home / "empty", half):
+        ran = data.run("restore", path, "--accept-all-keys", "--yes", expect=3)
+        assert f"{path} is no backup" in ran.err and "postern init" not in ran.err
+    for path in (data.home / "empty", half):
+        ran = data.run("audit", "verify", path, expect=3)
+        assert f"{path} is no backup" in ran.err and "postern init" not in ran.err
 
 
 def test_a_backup_of_a_log_that_was_altered_says_so(data):
@@ -199,7 +204,7 @@ def test_what_is_not_right_changes_nothing(data):
     data.run("restore", old, "--accept-all-keys", "--accept-key", data.sites[notes.SITE].kid, "--yes", expect=2)
     data.run("restore", old, "--accept-all-keys", expect=2)
     data.run("restore", data.home / "none", "--accept-all-keys", "--yes", expect=3)
-    data.run("restore", data.path, "--accept-all-keys", "--yes", expect=3)
+    assert "is the data itself" in data.run("restore", data.path, "--accept-all-keys", "--yes", expect=3).err
     other = data.home / "other.key"
     other.write_bytes(os.urandom(32))
     other.chmod(0o600)

@@ -291,6 +291,8 @@ def test_a_small_disk_one_for_reading_only_and_one_without_inodes(data):
         subprocess.run(["mount", "-o", "remount,ro", ledger], check=True)
         ran = data.ask("doctor", "--json")
         assert any(c["state"] == WRONG and "for reading only" in c["says"] for c in ran.json["checks"])
+        ran = data.run("site", "add", "late", expect=3)
+        assert "mounted for reading only" in ran.err and "are whole" not in ran.err
     finally:
         if mounted.returncode == 0:
             subprocess.run(["umount", ledger], check=True)

@@ -34,6 +34,15 @@ def test_unknown_group_is_exit_3(tmp_path):
     assert ran.code == 3 and "no-such-group" in ran.err, ran
 
 
+def test_a_ledger_cut_to_nothing_is_said_to_be_empty(data):
+    ledger = data.path / "ledger" / "data.mdb"
+    before = ledger.read_bytes()
+    ledger.write_bytes(b"")
+    ran = data.run("audit", "list", expect=3)
+    ledger.write_bytes(before)
+    assert "data.mdb is empty: restore a backup" in ran.err and "are whole" not in ran.err
+
+
 @pytest.fixture
 def demo():
     with DataDir(demo=True) as d:
