@@ -45,11 +45,11 @@ static void show(const struct call *c, const struct pruned *p)
 		                   "records", (json_int_t)p->records, "identities", (json_int_t)p->identities,
 		                   "archived", p->archived));
 	else if (p->records > 0)
-		out_line("records %llu to %llu are gone, and %llu identities", (unsigned long long)p->first,
-		         (unsigned long long)p->next - 1, (unsigned long long)p->identities);
+		out_line("records %llu to %llu are gone, and %llu identit%s", (unsigned long long)p->first,
+		         (unsigned long long)p->next - 1, (unsigned long long)p->identities, p->identities == 1 ? "y" : "ies");
 	else
-		out_line("no record is to be pruned: they go %d at a time, and only below the last checkpoint; %llu identities are gone",
-		         AUDIT_BUNDLE, (unsigned long long)p->identities);
+		out_line("no record is to be pruned: they go %d at a time, and only below the last checkpoint; %llu identit%s gone",
+		         AUDIT_BUNDLE, (unsigned long long)p->identities, p->identities == 1 ? "y is" : "ies are");
 }
 
 static int prune(struct call *c, uint64_t before_us, uint64_t identities_before_s, int archive)

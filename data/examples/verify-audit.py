@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Verifies an export of the audit log without Postern: verify-audit.py FILE VKEY (VKEY: what `postern audit vkey` printed).
-Exit 0: verified; 1: altered or cut off; 3: it cannot be told. Needs Python's standard library and the openssl command."""
+Exit 0: verified; 1: altered or cut off; 2: wrong usage; 3: it cannot be told. Needs Python's standard library and the openssl command."""
 import base64, hashlib, json, pathlib, subprocess, sys, tempfile
 def end(code, text):
     sys.exit(print({0: "verified: ", 1: "altered: ", 3: "unverifiable: "}[code] + text) or code)
@@ -61,5 +61,5 @@ def main(path, vkey):
         ours, top = walk(have - 1 >> turns, size - 1 >> turns, proof[0], proof[0], proof[1:]), (root(hashes), top)
     else: ours, top = (root(hashes), have), (top, size)
     end(int(ours != top), f"{count} records from {first} on, of {size} that the checkpoint speaks of")
-try: main(*sys.argv[1:3])
+try: main(*sys.argv[1:]) if len(sys.argv) == 3 else sys.exit(print(__doc__, file=sys.stderr) or 2)
 except (ValueError, KeyError, TypeError, IndexError, OSError) as problem: end(3, f"no export that can be read: {problem}")

@@ -23,6 +23,8 @@ struct export_file {
 /* export_done() in any case. */
 enum rc export_open(int fd, struct export_file *ret, struct why *why) MUST_CHECK;
 void    export_done(struct export_file *f);
+/* A sentence where it is something else of ours, which cannot be verified; NULL: none that is known. */
+const char *export_other(const struct export_file *f);
 /* The next line, borrowed until the next call. RC_NOT_FOUND: there is none. */
 enum rc export_line(struct export_file *f, struct span *ret) MUST_CHECK;
 

@@ -118,6 +118,29 @@ void export_done(struct export_file *f)
 	*f = (struct export_file){ .fd = -1 };
 }
 
+/* What people also try. */
+const char *export_other(const struct export_file *f)
+{
+	static const struct { const char *begins, *is; } others[] = {
+		{ "c2sp.org/tlog-proof@", "the file is the proof of one record that audit prove makes; audit export --proofs makes "
+		                          "records with their proofs, which are verified here" },
+		{ "origin,leaf_hash,", "the file is an export in csv; only one in jsonl can be verified" },
+		{ "{\"@timestamp\":", "the file is an export in ecs; only one in jsonl can be verified" },
+		{ "CEF:0|", "the file is an export in cef; only one in jsonl can be verified" },
+		{ "[", "the file is what --json makes, or no export; only one in jsonl can be verified" },
+	};
+	char begin[32];
+	ssize_t have = read_at(f->fd, begin, sizeof(begin), 0);
+
+	for (size_t i = 0; i < ARRAY_LEN(others); i++) {
+		size_t size = strlen(others[i].begins);
+
+		if (have >= (ssize_t)size && memcmp(begin, others[i].begins, size) == 0)
+			return others[i].is;
+	}
+	return NULL;
+}
+
 /* ---- lines ---- */
 
 static enum rc fill(struct export_file *f)

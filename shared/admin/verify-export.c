@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define NUMBER(n) ((unsigned long long)(n))
+#define NAMED     "\"v\":1,\"identity\":{"     /* v is the last member of a record */
 
 /* A form is known from the second line on; an export without a record has none. */
 enum form { FORM_OPEN, FORM_WHOLE, FORM_PROOFS };
@@ -31,6 +32,7 @@ struct export {
 	uint64_t seq;
 	bool has_consistency;
 	struct export_extra consistency;
+	bool named;             /* a line has the member that --with-identity adds */
 
 	struct txn *ledger; /* of the log it is compared with, renewed now and then */
 	uint64_t looked;
@@ -130,7 +132,9 @@ static enum rc add_whole(struct export *x)
 	enum rc rc;
 
 	if (x->seq != want) {
-		find_record(x, want, "is not in its place: it was left out, moved or altered");
+		find_record(x, want, want == 0 ? "is not at the beginning: it was left out, or the log begins later and the export was "
+		                                 "made without --checkpoint, which adds what stands for the records before"
+		                               : "is not in its place: it was left out, moved or altered");
 		return RC_OK;
 	}
 	if (x->sealed && want >= x->note.size) {
@@ -268,6 +272,7 @@ static enum rc one_line(struct export *x, struct span line)
 	}
 	switch (kind) {
 	case EXPORT_RECORD:
+		x->named |= memmem(line.data, line.size, NAMED, sizeof(NAMED) - 1) != NULL;
 		return record(x, line);
 	case EXPORT_HEADER:
 		return header(x, line);
@@ -318,24 +323,36 @@ static enum rc read_lines(struct export *x, struct why *why)
 static void all_is_well(struct export *x)
 {
 	struct verification *v = x->v;
+	uint64_t after = x->note.size - v->size;
 
 	v->verdict = VERDICT_VERIFIED;
 	if (x->form == FORM_PROOFS)
 		snprintf(v->text, sizeof(v->text),
-		         "%llu records, each proved to be in the log as the checkpoint of %llu records has "
+		         "%llu record%s, %sproved to be in the log as the checkpoint of %llu records has "
 		         "it; which others were left out cannot be told",
-		         NUMBER(x->records), NUMBER(x->note.size));
+		         NUMBER(x->records), x->records == 1 ? "" : "s", x->records == 1 ? "" : "each ", NUMBER(x->note.size));
 	else if (x->has_consistency && x->note.size > v->size)
 		snprintf(v->text, sizeof(v->text),
-		         "%llu records, from %llu on, are those that the checkpoint of %llu records vouches for; "
-		         "the %llu after them are not in the file",
-		         NUMBER(x->records), NUMBER(v->first), NUMBER(x->note.size), NUMBER(x->note.size - v->size));
+		         "%llu record%s, from %llu on, %s that the checkpoint of %llu records vouches for; "
+		         "the %llu after %s %s not in the file",
+		         NUMBER(x->records), x->records == 1 ? "" : "s", NUMBER(v->first), x->records == 1 ? "is one" : "are those",
+		         NUMBER(x->note.size), NUMBER(after), x->records == 1 ? "it" : "them", after == 1 ? "is" : "are");
 	else
 		snprintf(v->text, sizeof(v->text),
-		         "%llu records, from %llu on, are all there and are those that %zu checkpoint%s "
-		         "vouch%s for",
-		         NUMBER(x->records), NUMBER(v->first), v->checkpoints, v->checkpoints == 1 ? "" : "s",
-		         v->checkpoints == 1 ? "es" : "");
+		         "%llu record%s, from %llu on, %s that %zu checkpoint%s vouch%s for",
+		         NUMBER(x->records), x->records == 1 ? "" : "s", NUMBER(v->first),
+		         x->records == 1 ? "is there and is one" : "are all there and are those", v->checkpoints,
+		         v->checkpoints == 1 ? "" : "s", v->checkpoints == 1 ? "es" : "");
+}
+
+/* Whoever verifies an export --with-identity has not altered it. */
+static void say_named(struct export *x)
+{
+	size_t size = strlen(x->v->text);
+
+	if (x->v->verdict == VERDICT_TAMPERED && x->named)
+		snprintf(x->v->text + size, sizeof(x->v->text) - size,
+		         "; its lines have what audit export --with-identity adds: only an export without it is what was hashed");
 }
 
 static enum rc conclude(struct export *x)
@@ -380,6 +397,7 @@ static void drop_kept(struct evidence *e)
 static enum rc take_own_note(struct export *x)
 {
 	const struct log_incarnation *of = NULL;
+	const char *other = export_other(&x->file);
 	enum rc rc = evidence_open(&x->e, x->o, buf_span(&x->file.note), &x->note, &of);
 
 	x->found = rc != RC_OK;
@@ -395,7 +413,8 @@ static enum rc take_own_note(struct export *x)
 		unverifiable(x->v, "the checkpoint in the file is signed by no key known here: name it with --vkey");
 		return RC_OK;
 	case RC_INVALID:
-		unverifiable(x->v, "what follows the last record is no whole checkpoint");
+		unverifiable(x->v, "%s", other ? other : x->file.end > 0 ? "what follows the last record is no whole checkpoint"
+		                                                         : "the file holds neither records nor a checkpoint");
 		return RC_OK;
 	default:
 		return rc;
@@ -405,6 +424,8 @@ static enum rc take_own_note(struct export *x)
 /* The longest of those that were given. */
 static void take_given_note(struct export *x)
 {
+	const char *other;
+
 	for (size_t i = 0; i < x->o->note_count; i++) {
 		const struct log_incarnation *of = NULL;
 		struct checkpoint c;
@@ -418,8 +439,10 @@ static void take_given_note(struct export *x)
 	}
 	if (x->has_note)
 		return;
+	other = export_other(&x->file);
 	unverifiable(x->v, "%s",
 	             x->e.doubt[0] ? x->e.doubt
+	             : other       ? other
 	                           : "there is no checkpoint in the file, and none was given: "
 	                             "audit export --checkpoint adds one, --note names one");
 	x->found = true;
@@ -453,6 +476,8 @@ enum rc admin_verify_export(struct admin *a, int fd, const struct verify_options
 	    (rc = evidence_load(a, o, a != NULL, &x->e, why)) == RC_OK && (rc = take_note(x)) == RC_OK && !x->found &&
 	    (rc = read_lines(x, why)) == RC_OK)
 		rc = conclude(x);
+	if (rc == RC_OK)
+		say_named(x);
 	txn_abort(x->ledger);
 	export_done(&x->file);
 	evidence_done(&x->e);

@@ -35,8 +35,8 @@ void truncated(struct verification *v, uint64_t have, uint64_t want)
 	v->verdict = VERDICT_TRUNCATED;
 	v->have = have;
 	v->want = want;
-	snprintf(v->text, sizeof(v->text), "there are %llu records, and a checkpoint speaks of %llu", NUMBER(have),
-	         NUMBER(want));
+	snprintf(v->text, sizeof(v->text), "there %s %llu record%s, and a checkpoint speaks of %llu", have == 1 ? "is" : "are",
+	         NUMBER(have), have == 1 ? "" : "s", NUMBER(want));
 }
 
 void unverifiable(struct verification *v, const char *fmt, ...)

@@ -67,19 +67,18 @@ static enum rc begin(struct pass *p, const struct evidence *e)
 
 static void all_is_well(struct verification *v)
 {
-	uint64_t after = v->size - v->checkpoint_size;
+	uint64_t vouched = v->checkpoint_size - v->first, after = v->size - v->checkpoint_size;
 	int size;
 
 	v->verdict = VERDICT_VERIFIED;
-	size = snprintf(v->text, sizeof(v->text),
-	                "%llu records, from %llu on, are those that %zu checkpoint%s vouch%s for",
-	                NUMBER(v->checkpoint_size - v->first), NUMBER(v->first), v->checkpoints,
-	                v->checkpoints == 1 ? "" : "s", v->checkpoints == 1 ? "es" : "");
+	size = snprintf(v->text, sizeof(v->text), "%llu record%s, from %llu on, %s that %zu checkpoint%s vouch%s for",
+	                NUMBER(vouched), vouched == 1 ? "" : "s", NUMBER(v->first), vouched == 1 ? "is one" : "are those",
+	                v->checkpoints, v->checkpoints == 1 ? "" : "s", v->checkpoints == 1 ? "es" : "");
 	if (after > 0 && size > 0 && (size_t)size < sizeof(v->text))
 		snprintf(v->text + size, sizeof(v->text) - (size_t)size,
-		         "; the %llu after the last checkpoint agree with the tree, "
-		         "but nothing signed vouches for them yet",
-		         NUMBER(after));
+		         "; the %llu after the last checkpoint agree%s with the tree, "
+		         "but nothing signed vouches for %s yet",
+		         NUMBER(after), after == 1 ? "s" : "", after == 1 ? "it" : "them");
 }
 
 /* What was found first counts; then what is missing; then what could not be used. */

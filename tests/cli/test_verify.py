@@ -504,6 +504,40 @@ def test_what_is_no_export_is_never_verified(log, content):
         assert example(log.home / "x", log.vkey).returncode in (1, 3)
 
 
+def test_what_else_is_not_an_export_is_called_by_its_name(log):
+    def says(content, *args, code=3):
+        return verdict(log, log.file("x", content), *args, expect=code)["text"]
+    for form in ("csv", "ecs", "cef"):
+        assert f"an export in {form};" in says(log.run("audit", "export", "--after", "690", "--format", form).out)
+    assert "--json makes" in says(log.run("audit", "export", "--after", "690", "--json").out)
+    assert "audit export --proofs" in says(log.run("audit", "prove", "5").out)
+    assert "neither records nor" in says("root:x:0:0\n")
+    late = log.run("audit", "export", "--after", "690").out
+    assert "without --checkpoint" in says(late, "--note", log.file("note", log.note), code=1)
+
+
+def test_lines_with_identities_are_not_blamed_on_anybody(data, site):
+    site.import_actions({"actions": [{
+        "name": "mine", "title": "Mine", "description": "What is mine.", "access": "personal", "effect": "read",
+        "parameters": {"type": "object", "properties": {}, "additionalProperties": False},
+        "connector": {"type": "documents", "collection": "things", "operation": "list"}}]})
+    data.run("action", "run", "acme", "mine", "--token-file", data.file("t", site.token()))
+    note = data.file("note", data.run("audit", "checkpoint").out)
+    plain = data.file("plain", data.run("audit", "export").out)
+    named = data.file("named", data.run("audit", "export", "--with-identity").out)
+    assert data.run("audit", "verify", plain, "--note", note).out.startswith("verified")
+    assert "--with-identity adds" in data.run("audit", "verify", named, "--note", note, expect=1).out
+
+
+def test_one_record_is_one(data, site):
+    data.run("audit", "checkpoint")
+    last = json.loads(data.run("audit", "export").out.splitlines()[-1])["seq"]
+    one = data.run("audit", "export", "--checkpoint", "--after", last - 1).out
+    assert "1 record, from" in data.run("audit", "verify", data.file("one", one)).out
+    one = data.run("audit", "export", "--proofs", "--after", last - 1).out
+    assert "1 record, proved" in data.run("audit", "verify", data.file("one", one)).out
+
+
 def test_every_flipped_byte_of_a_small_export_is_seen(data):
     data.check_lines = False
     lines = [line_of(seq) for seq in range(3)]
