@@ -21,6 +21,15 @@ void console_prompt(struct console *c, const struct prompt *p)
 	console_dialog(c, d);
 }
 
+static void site_chosen(struct console *c, struct dialog *d, bool accepted);
+
+/* Empty at first: who asks wants another site than this. */
+static void ask_site(struct console *c, const char *text, const char *complaint)
+{
+	console_prompt(c, &(struct prompt){ .title = "Choose a site", .accept = "Go there", .label = "Its id", .max = SITE_ID_MAX - 1,
+	                                    .text = text, .complaint = complaint, .done = site_chosen });
+}
+
 static void site_chosen(struct console *c, struct dialog *d, bool accepted)
 {
 	const char *id = d->field[0].text.text;
@@ -33,6 +42,10 @@ static void site_chosen(struct console *c, struct dialog *d, bool accepted)
 		return;
 	rc = admin_site_get(c->admin, id, &site, &reason, &why);
 	site_done(&site);
+	if (rc == RC_REFUSED && reason == REASON_SITE_UNKNOWN) {
+		ask_site(c, id, "There is no such site. Esc, then 1, shows those there are.");
+		return;
+	}
 	if (rc == RC_OK)
 		console_enter_site(c, id);
 	console_error(c, rc, reason, &why);
@@ -40,6 +53,5 @@ static void site_chosen(struct console *c, struct dialog *d, bool accepted)
 
 void console_ask_site(struct console *c)
 {
-	console_prompt(c, &(struct prompt){ .title = "Choose a site", .accept = "Go there", .label = "Its id", .max = SITE_ID_MAX - 1,
-	                                    .text = c->site, .done = site_chosen });
+	ask_site(c, "", NULL);
 }

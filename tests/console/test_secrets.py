@@ -303,7 +303,6 @@ def test_another_site_forgets_the_token(data, site, dump):
         c.wait_for("VERIFIED")
         c.press("s")
         c.wait_for("Choose a site")
-        c.press("Ctrl-U")
         c.send("zeta")
         c.press("Enter")
         c.wait_for("Token at site zeta")

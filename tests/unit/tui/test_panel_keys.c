@@ -814,11 +814,16 @@ static void a_site_nobody_has_is_not_gone_to(void **st)
 	struct fixture *f = *st;
 
 	press(f, 's');
-	press(f, PRESS_CTRL('u'));
 	type(f, "nope");
 	press(f, PRESS_ENTER);
 	assert_string_equal(f->c.site, "acme");
-	assert_shown(f, "site_unknown");
+	assert_shown(f, "There is no such site");
+	assert_shown(f, "Its id nope");
+	press(f, PRESS_CTRL('u'));
+	type(f, "acme");
+	press(f, PRESS_ENTER);
+	assert_string_equal(f->c.site, "acme");
+	assert_null(f->c.dialog);
 }
 
 static void a_ring_that_cannot_be_read_is_shown_as_such(void **st)
