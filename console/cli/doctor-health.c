@@ -124,10 +124,14 @@ static void readers_print(const char *name, const struct store_readers *r)
 
 static void log_print(const struct health *h)
 {
-	out_line("records     %llu; %llu in the last hour, %llu in the last 24 h", (unsigned long long)h->records,
-	         (unsigned long long)h->records_1h, (unsigned long long)h->records_24h);
+	char pruned[48] = "";
+
+	if (h->pruned > 0)
+		snprintf(pruned, sizeof(pruned), "; %llu before them pruned", (unsigned long long)h->pruned);
+	out_line("records     %llu; %llu in the last hour, %llu in the last 24 h%s", (unsigned long long)h->records,
+	         (unsigned long long)h->records_1h, (unsigned long long)h->records_24h, pruned);
 	if (h->has_checkpoint)
-		out_line("checkpoint  of %llu records", (unsigned long long)h->checkpoint_size);
+		out_line("checkpoint  of the first %llu records", (unsigned long long)h->checkpoint_size);
 	else
 		out_line("checkpoint  none");
 }

@@ -228,7 +228,7 @@ static void put_checkpoint(struct page *p, const struct health *h)
 
 	if (h->has_checkpoint)
 		put_fact(p, "Checkpoint", "the last one covers %s of %s records; age: %s",
-		         number_text(h->checkpoint_size, covered), number_text(h->records, records),
+		         number_text(h->checkpoint_size, covered), number_text(h->records + h->pruned, records),
 		         ago_text(h->checkpoint_at_s, h->now_s, age));
 	else
 		put_fact(p, "Checkpoint", "none yet");

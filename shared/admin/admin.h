@@ -344,6 +344,7 @@ struct health {
 	struct store_space space;              /* of the ledger */
 	uint64_t vault_bytes;
 	uint64_t records, records_1h, records_24h;
+	uint64_t pruned;                       /* records before the first that is there */
 	uint64_t seconds_left;                 /* until the ledger is full at the rate of the last 24 h; UINT64_MAX: no end in sight */
 	struct store_readers vault_readers, ledger_readers;
 	bool has_checkpoint; uint64_t checkpoint_size, checkpoint_at_s;        /* the records the last one covers; when it was signed */

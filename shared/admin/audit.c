@@ -1,6 +1,6 @@
 /* audit.c -- what admins need around the audit log: whose subject, which site, one record whole, and a record of who
  * asked for names. */
-#include "admin/admin-private.h"
+#include "admin/log-private.h"
 
 #define LINE_DEPTH_MAX 32
 
@@ -40,8 +40,10 @@ enum rc admin_subject_of(struct admin *a, const char *site, const char *email, c
 	struct txn *vault;
 	enum rc rc;
 
-	if (email_normalise(span_str(email), normal, &domain) != REASON_NONE)
+	if (email_normalise(span_str(email), normal, &domain) != REASON_NONE) {
+		why_set(why, "what was given is no email that a token could name");
 		return refuse(REASON_EMAIL_MALFORMED, ret_reason);
+	}
 	vault = txn_read(a->store, ENV_VAULT);
 	rc = site_id_valid(span_str(site)) ? audit_pseudonym_get(a->store, vault, span_str(site), &key) : RC_NOT_FOUND;
 	txn_abort(vault);
@@ -130,6 +132,9 @@ enum rc admin_audit_record(struct admin *a, uint64_t seq, struct buf *ret_line, 
 	json_decref(record);
 	if (rc == RC_OK)
 		*ret_record = NULL;
+	else if (rc == RC_NOT_FOUND && seq < log_first_now(a->store))
+		why_set(why, "record %llu was pruned: the log begins with %llu", (unsigned long long)seq,
+		        (unsigned long long)log_first_now(a->store));
 	else if (rc == RC_NOT_FOUND)
 		why_set(why, "there is no record %llu in the log", (unsigned long long)seq);
 	else

@@ -133,6 +133,7 @@ static void count_records(struct txn *ledger, struct health *h, struct health_fa
 		return;
 	if (first > last)
 		first = 0;
+	h->pruned = first;
 	walk_begin(&w, ledger, DB_RECORDS);
 	h->records_1h = least(records_since(&w, first, last + 1, (h->now_s - HOUR) * 1000000), h->records);
 	h->records_24h = least(records_since(&w, first, last + 1, (h->now_s - DAY) * 1000000), h->records);

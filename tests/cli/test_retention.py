@@ -73,6 +73,8 @@ def test_what_was_pruned_and_what_is_left_are_the_whole_log(data):
     check_lines(data, left)
     assert [r["outcome"] for r in map(json.loads, left) if r.get("detail", {}).get("change") == "prune"] == ["intended", "done"]
     data.run("audit", "checkpoint")
+    assert f"the log begins with {done['next']}" in data.run("audit", "show", 3, expect=1).err
+    assert f"{done['next']} before them pruned" in data.ask("doctor").out
     proof = data.run("audit", "prove", done["next"]).out
     assert proof.startswith("c2sp.org/tlog-proof")
     data.run("audit", "prove", "0", expect=1)

@@ -241,6 +241,9 @@ static void records_checkpoint_readers_and_versions_are_there(void **state)
 	p->health.checkpoint_at_s = p->health.now_s - 720;
 	assert_shows(p, "covers 1,200 of 1,204 records; age: 12 min");
 	assert_hides(p, "none yet");
+	p->health.records = 204;
+	p->health.pruned = 1000;
+	assert_shows(p, "covers 1,200 of 1,204 records; age: 12 min");
 	panel_done(p);
 }
 
