@@ -131,7 +131,10 @@ int run_compact(struct call *c)
 {
 	int code = call_end(c, admin_compact(c->args.text[OPT_DATA], &c->why));
 
-	if (code == EXIT_YES)
-		talk("what was deleted is gone from the vault and the ledger");
+	if (code != EXIT_YES)
+		return code;
+	if (args_given(&c->args, OPT_JSON))
+		out_json(json_pack("{ss}", "data", admin_data_dir(c->args.text[OPT_DATA])));
+	talk("what was deleted is gone from the vault and the ledger");
 	return code;
 }

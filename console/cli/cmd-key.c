@@ -224,7 +224,7 @@ static int retire_time(const struct call *c, uint64_t *ret_at)
 	uint64_t now = clock_s();
 
 	if (args_given(a, OPT_NOW) + args_given(a, OPT_IN) + args_given(a, OPT_AT) != 1)
-		return usage_error(c, "one of --now, --in and --at is needed");
+		return usage_error(c, "exactly one of --now, --in and --at is needed");
 	*ret_at = 0;
 	if (args_given(a, OPT_IN))
 		*ret_at = now + a->number[OPT_IN];

@@ -59,8 +59,16 @@ void help_command(FILE *to, const struct command *c)
 		if (opt_in(c->options, c->more, o))
 			print_option(to, c, o);
 	for (enum opt o = 0; o < OPT_COUNT; o++)
-		if (command_takes(c, o) && !opt_in(c->options, c->more, o))
+		if ((command_takes(c, o) || o == OPT_VERSION) && !opt_in(c->options, c->more, o))
 			print_option(to, c, o);
+}
+
+static int no_command(struct call *c)
+{
+	const struct arguments *a = &c->args;
+
+	return usage_error(c, "there is no command \"%s%s%s\"", a->operand[0], a->operands > 1 ? " " : "",
+	                   a->operands > 1 ? a->operand[1] : "");
 }
 
 /* ---- the table for programs ---- */
@@ -90,14 +98,27 @@ static json_t *command_json(const struct command *c)
 	                 "options", options_json(c));
 }
 
-/* Every command with the options it takes besides those that are taken everywhere. */
-static int help_json(void)
+/* One that a noun, or a noun and a verb, names; without any, each. */
+static bool is_meant(const struct command *c, const struct arguments *a)
 {
+	return (a->operands < 1 || strcmp(c->noun, a->operand[0]) == 0) &&
+	       (a->operands < 2 || (c->verb && strcmp(c->verb, a->operand[1]) == 0));
+}
+
+/* The commands with the options they take besides those that are taken everywhere. */
+static int help_json(struct call *c)
+{
+	const struct arguments *a = &c->args;
 	static const struct command every = { .options = OPTIONS_EVERYWHERE | BIT(OPT_VERSION) };
 	json_t *list = json_array();
 
 	for (size_t i = 0; i < command_count; i++)
-		json_array_append_new(list, command_json(&commands[i]));
+		if (is_meant(&commands[i], a))
+			json_array_append_new(list, command_json(&commands[i]));
+	if (json_array_size(list) == 0) {
+		json_decref(list);
+		return no_command(c);
+	}
 	out_json(json_pack("{so so}", "everywhere", options_json(&every), "commands", list));
 	return EXIT_YES;
 }
@@ -107,7 +128,7 @@ int run_help(struct call *c)
 	const struct arguments *a = &c->args;
 
 	if (args_given(a, OPT_JSON))
-		return help_json();
+		return help_json(c);
 	if (a->operands == 0) {
 		help_all(stdout);
 		return EXIT_YES;
@@ -123,6 +144,5 @@ int run_help(struct call *c)
 	}
 	if (a->operands == 1 && help_noun(stdout, a->operand[0]))
 		return EXIT_YES;
-	return usage_error(c, "there is no command \"%s%s%s\"", a->operand[0], a->operands > 1 ? " " : "",
-	                   a->operands > 1 ? a->operand[1] : "");
+	return no_command(c);
 }

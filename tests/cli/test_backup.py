@@ -264,7 +264,7 @@ def test_what_was_deleted_is_gone_after_compacting(data):
     ledger = data.path / "ledger" / "data.mdb"
     before = ledger.stat().st_size
     assert b"secret-77-" in ledger.read_bytes()    # that is why
-    data.run("compact")
+    assert data.run("compact", "--json").json == {"data": str(data.path)}
     assert b"secret-" not in ledger.read_bytes() and ledger.stat().st_size < before / 4
     data.run("audit", "checkpoint")
     verified(data)

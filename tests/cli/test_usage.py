@@ -58,8 +58,17 @@ def test_every_command_has_help_in_two_ways():
     for command in commands():
         ran = postern(*words(command), "--help")
         assert ran.code == 0 and ran.out.startswith("postern " + " ".join(words(command))), ran
-        assert "--data DIR" in ran.out and "--json" in ran.out, ran
+        assert "--data DIR" in ran.out and "--json" in ran.out and "--version" in ran.out, ran
         assert postern("help", *words(command)).out == ran.out
+
+
+def test_help_for_programs_is_of_what_was_asked():
+    every = postern("help", "--json").json["commands"]
+    assert len(every) == len(commands())
+    assert postern("help", "key", "--json").json["commands"] == [c for c in every if c["noun"] == "key"]
+    [one] = postern("help", "key", "rotate", "--json").json["commands"]
+    assert one["verb"] == "rotate"
+    assert postern("help", "key", "nonsense", "--json").code == 2 and postern("help", "migrate", "now", "--json").code == 2
 
 
 def test_help_of_a_noun_lists_its_verbs():
