@@ -18,6 +18,18 @@ static void lines_print(const struct findings *f)
 		out_line("%-8s %-22s %s", member(row, "state"), member(row, "check"), member(row, "says"));
 }
 
+/* One command mends many files; it is said once. */
+static bool is_said(const struct findings *f, size_t before, const json_t *row)
+{
+	for (size_t i = 0; i < before; i++) {
+		const json_t *other = json_array_get(f->list, i);
+
+		if (strcmp(member(other, "check"), member(row, "check")) == 0 && strcmp(member(other, "mend"), member(row, "mend")) == 0)
+			return true;
+	}
+	return false;
+}
+
 static void mends_print(const struct findings *f)
 {
 	bool told = false;
@@ -25,7 +37,7 @@ static void mends_print(const struct findings *f)
 	size_t i;
 
 	json_array_foreach(f->list, i, row) {
-		if (!*member(row, "mend"))
+		if (!*member(row, "mend") || is_said(f, i, row))
 			continue;
 		if (!told)
 			out_line("%s", "");

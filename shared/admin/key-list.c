@@ -211,11 +211,11 @@ static bool check_row(json_t *problems, const struct key_row *r, uint64_t now)
 	if (r->key.retire_at == 0 || r->key.retire_at - now > DAY || r->use.uses_1h == 0)
 		return true;
 	duration_format(r->key.retire_at - now, left);
-	return say(problems, "Key %s ends in %s, but verified %llu tokens in the last hour: a backend still signs with it.",
-	           r->key.kid, left, (unsigned long long)r->use.uses_1h);
+	return say(problems, "Key %s ends in %s, but verified %llu token%s in the last hour: a backend still signs with it.",
+	           r->key.kid, left, (unsigned long long)r->use.uses_1h, r->use.uses_1h == 1 ? "" : "s");
 }
 
-static bool check_ring(json_t *problems, const struct key_rows *rows)
+static bool check_ring(json_t *problems, const char *site, const struct key_rows *rows)
 {
 	size_t active = 0, verify = 0;
 	uint64_t now = clock_s();
@@ -227,12 +227,12 @@ static bool check_ring(json_t *problems, const struct key_rows *rows)
 			return false;
 	}
 	if (verify == 0)
-		return say(problems, "No key verifies: every token is blocked. Create one with: postern key create");
+		return say(problems, "No key verifies: every token is blocked. Create one with: postern key create %s", site);
 	if (rows->use_unknown && !say(problems, "The ledger cannot be read, so it is not known which keys are in use."))
 		return false;
 	if (active == 0)
-		return say(problems, "Every key has an end: without a new one all tokens will be blocked. Use: postern key rotate, "
-		           "or postern key keep");
+		return say(problems, "Every key has an end: without a new one all tokens will be blocked. Use: postern key create %s, "
+		           "or postern key keep %s KID", site, site);
 	return true;
 }
 
@@ -246,7 +246,7 @@ enum rc admin_key_check(struct admin *a, const char *site, json_t **ret_problems
 	if (rc != RC_OK)
 		return rc;
 	problems = json_array();
-	if (problems && check_ring(problems, &rows))
+	if (problems && check_ring(problems, site, &rows))
 		*ret_problems = problems;
 	else {
 		json_decref(problems);

@@ -65,12 +65,13 @@ def test_a_healthy_directory_has_nothing_wrong_but_that_no_worker_runs(data, sit
 
 def test_people_get_a_line_for_each_and_then_what_to_do(data, site):
     (data.path / "vault" / "data.mdb").chmod(0o644)
+    (data.path / "ledger" / "data.mdb").chmod(0o644)
     text = data.run("doctor", expect=1).out
     line = next(line for line in text.splitlines() if line.startswith("wrong "))
     assert line.split()[1] == "files" and "0644" in line
     mends = text[text.index(line):].split("\n\n", 1)[1]
-    assert f"files: Run: sudo postern init --data {data.path}\n" in mends
-    assert text.splitlines()[-1].startswith("1 wrong, ") and site.kid
+    assert mends.count(f"files: Run: sudo postern init --data {data.path}\n") == 1
+    assert text.splitlines()[-1].startswith("2 wrong, ") and site.kid
 
 
 # ---- files ----
