@@ -187,6 +187,8 @@ int call_open(struct call *c, bool read_only);
 int call_end(struct call *c, enum rc rc);
 int call_refuse(struct call *c, enum reason reason);
 int usage_error(const struct call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
+/* What usage_error() ends with, where something else has said what is wrong. */
+void say_where_help_is(const struct command *c);
 
 /* ---- help.c ---- */
 void help_all(FILE *to);

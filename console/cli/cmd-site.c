@@ -18,9 +18,9 @@ int run_site_add(struct call *c)
 	}
 	memcpy(s.id, c->site, strlen(c->site) + 1);
 	s.created_at = clock_s();
-	if (!settings_apply(&s, &c->args, given) ||
-	    (code = call_end(c, admin_site_check(&s, &c->why))) != EXIT_YES ||
-	    (code = call_open(c, false)) != EXIT_YES)
+	if (!settings_apply(&s, &c->args, given) || (code = call_end(c, admin_site_check(&s, &c->why))) == EXIT_USAGE)
+		say_where_help_is(c->command);
+	if (code != EXIT_YES || (code = call_open(c, false)) != EXIT_YES)
 		goto out;
 	code = call_end(c, admin_site_add(c->admin, &s, &c->reason, &c->why));
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
@@ -76,9 +76,12 @@ int run_site_set(struct call *c)
 		goto out;
 	if (!settings_apply(&s, &c->args, changed)) {
 		code = EXIT_USAGE;
+		say_where_help_is(c->command);
 		goto out;
 	}
 	code = call_end(c, admin_site_set(c->admin, &s, &edit, changed, &c->reason, &c->why));
+	if (code == EXIT_USAGE)
+		say_where_help_is(c->command);
 	if (code == EXIT_YES && args_given(&c->args, OPT_JSON))
 		out_json(settings_json(&s));
 out:

@@ -136,7 +136,7 @@ static const char *verb_or_nothing(const struct command *c)
 	return c->verb ? c->verb : "";
 }
 
-static void say_where_help_is(const struct command *c)
+void say_where_help_is(const struct command *c)
 {
 	if (c)
 		talk("see: postern %s%s%s --help", c->noun, c->verb ? " " : "", verb_or_nothing(c));

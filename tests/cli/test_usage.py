@@ -42,6 +42,8 @@ def test_wrong_usage_is_exit_2_and_says_so_on_stderr(args, tmp_path):
 @pytest.mark.parametrize("args, command", [
     (["key", "rotate", "acme", "--nonsense"], "postern key rotate --help"), (["key", "rotate", "acme", "--grace", "soon"], "postern key rotate --help"),
     (["key", "rotate", "acme", "--label", "x", "--plan", "pro"], "postern key rotate --help"), (["doctor", "-x"], "postern doctor --help"),
+    (["site", "add", "acme", "--plan", "gold"], "postern site add --help"),
+    (["site", "add", "acme", "--origin", "acme.example"], "postern site add --help"),
     (["--nonsense", "key", "list"], "postern help"), (["key", "--data"], "postern help"), (["key", "nonsense"], "postern help"),
 ])
 def test_wrong_usage_says_where_the_help_is(args, command):
