@@ -5,9 +5,15 @@
 
 bool change_member(struct change *c, const char *name, json_t *value)
 {
+	json_t *members = c->members ? c->members : json_object();
+
+	if (json_object_set_new(members, name, value) == 0) {
+		c->members = members;
+		return true;
+	}
 	if (!c->members)
-		c->members = json_object();
-	return json_object_set_new(c->members, name, value) == 0;
+		json_decref(members);
+	return false;
 }
 
 static enum rc vault_change(struct admin *a, struct change *c, enum reason *ret_reason, struct why *why)
