@@ -9,7 +9,7 @@ import pytest
 
 from lib.connectd import Connectd
 from lib.nth import FOR_EVER, SLOW, Fault, Nth
-from lib.programs import THREAD_SANITIZED, wait_until
+from lib.programs import SANITIZED, wait_until
 from lib.upstream import Authority, Upstream
 
 pytestmark = pytest.mark.tree("plain")
@@ -89,7 +89,7 @@ def test_a_disk_that_is_full_for_a_while_loses_no_token(desk):
     unharmed(desk.shop)
 
 
-@pytest.mark.skipif(THREAD_SANITIZED, reason="the sanitizer ends where it has no memory for a thread")
+@pytest.mark.skipif(SANITIZED, reason="the sanitizer ends where it has no memory for a thread")
 def test_a_connection_is_what_was_sent_whichever_allocation_fails(desk):
     """Jansson's lexer drops a byte where it finds no room for it: a rule, or a token, would be another one."""
     settings = {"provider": "shop", "base_url": desk.shop.url, "sites": ["acme"], "allow": LONG, "auth": {"type": "none"},
@@ -115,7 +115,7 @@ def shown(desk):
 
 
 @pytest.mark.limit(300 if SLOW else 60)
-@pytest.mark.parametrize("kind", [*([] if THREAD_SANITIZED else ["memory"]), "sync", "change", "open"])
+@pytest.mark.parametrize("kind", [*([] if SANITIZED else ["memory"]), "sync", "change", "open"])
 def test_a_new_connection_is_there_whole_or_not_at_all(desk, kind):
     settings = {"provider": "shop", "base_url": desk.shop.url, "sites": ["acme"], "allow": ALLOW, "auth": {"type": "none"},
                 "private": ["127.0.0.0/8"], "ca_pem": desk.shop.ca_pem}

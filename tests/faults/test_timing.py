@@ -8,8 +8,10 @@ import os
 import pytest
 
 from lib import refusals, timing
+from lib.programs import SANITIZED
 
 pytestmark = [pytest.mark.slow, pytest.mark.tree("plain"),
+              pytest.mark.skipif(SANITIZED, reason="what a sanitizer costs says nothing"),
               pytest.mark.skipif(not os.access(refusals.MEMORY, os.W_OK), reason=f"needs {refusals.MEMORY}")]
 SAMPLES = 30000
 
