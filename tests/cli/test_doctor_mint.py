@@ -9,6 +9,7 @@ import pytest
 from lib import tokens
 from lib.datadir import DataDir, postern
 from lib.findings import Found
+from lib.programs import THREAD_SANITIZED
 from lib.standin import Reply, Standin, closed_port
 
 SECRET = "an-endpoint-s-own-secret-of-more-than-32-bytes"
@@ -314,7 +315,7 @@ def test_a_long_answer():
 def test_what_only_looks_like_a_token(body):
     start = time.monotonic()
     found = doctor(lambda asked: Reply(200, [STORE], body) if asked.method == "GET" and not asked.header("Origin") else REFUSED)
-    assert found["mint_without_session"]["state"] in ("ok", "warning") and time.monotonic() - start < 8
+    assert found["mint_without_session"]["state"] in ("ok", "warning") and (THREAD_SANITIZED or time.monotonic() - start < 8)
 
 
 def test_escape_sequences_do_not_reach_the_terminal():
