@@ -101,9 +101,11 @@ static void *take(size_t size)
 		b->mark = NULL;
 		return b;
 	}
-	b = malloc(size);
+	b = malloc(SHELVES_USED && size < LEAST ? LEAST : size);
 	if (!b)
 		out_of_memory = true;
+	else if (SHELVES_USED)
+		b->mark = NULL;                /* let_go() looks at it, and jansson may not have written there */
 	return b;
 }
 
