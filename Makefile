@@ -154,7 +154,7 @@ check-all:	## make check in both trees whole, the tests marked slow, analyze, Th
 	+@$(build) WERROR=1 CC=clang SAN= all units
 	+@$(build) WERROR=1 SAN=thread all units shims
 	@scripts/run-tests POSTERN_SLOW=1 $(checks) scripts/analyze $(threads) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
-		POSTERN_UNDER='valgrind -q --error-exitcode=99' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
+		POSTERN_UNDER='valgrind -q --error-exitcode=99 --suppressions=tests/valgrind.supp' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
 
 check-trees:
 	+@$(build) WERROR=1 SAN= all units shims

@@ -5,12 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define MAP_SIZE (UINT64_C(4) << 30)
-
 bool tmpadmin_reopen(struct tmpadmin *t, bool read_only)
 {
-	/* valgrind has not the address space that the fixed sizes take */
-	struct admin_options o = { .dir = t->dir, .read_only = read_only, .vault_map = MAP_SIZE, .ledger_map = MAP_SIZE };
+	struct admin_options o = { .dir = t->dir, .read_only = read_only, .vault_map = TMPADMIN_MAP, .ledger_map = TMPADMIN_MAP };
 
 	if (!admin_close(t->a))
 		return false;

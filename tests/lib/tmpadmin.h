@@ -4,6 +4,9 @@
 
 #include "admin/admin.h"
 
+/* valgrind has not the address space that the usual sizes take. */
+#define TMPADMIN_MAP (UINT64_C(4) << 30)
+
 struct tmpadmin {
 	struct admin *a;
 	char *dir;

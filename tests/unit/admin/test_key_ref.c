@@ -327,7 +327,7 @@ static bool count_up(struct admin *a)
 /* A process of its own with the same data: it does what a byte says, and answers with one. */
 static int help(struct child *self, void *arg)
 {
-	struct admin_options o = { .dir = arg };
+	struct admin_options o = { .dir = arg, .vault_map = TMPADMIN_MAP, .ledger_map = TMPADMIN_MAP };
 	struct admin *a = NULL;
 	struct why why = { "" };
 	bool good = admin_open(&o, &a, &why) == RC_OK;
