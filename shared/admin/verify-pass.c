@@ -81,6 +81,8 @@ bool line_seq(struct span line, uint64_t *ret)
 	const char *at = line.data, *end = at ? at + line.size : NULL;
 	size_t depth = 0;
 
+	if (line.size == 0 || *at != '{')
+		return false;
 	while (at && at < end) {
 		const char *from = at;
 
