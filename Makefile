@@ -140,6 +140,8 @@ suites = POSTERN_BUILD=$(call tree,$(1)) $(patsubst %,$(call tree,$(1))/%,$(unit
 once   = tests/docs tests/machine tests/package tests/servers tests/signers
 # ThreadSanitizer sees what runs; the console is one thread, and the slow tests show it nothing more.
 threads = POSTERN_SLOW=0 $(filter-out tests/console,$(call suites,thread)) POSTERN_SLOW=1
+# Minutes each, of what their shorter neighbours do too.
+long_under_valgrind = $(patsubst %,tests/unit/%.c,audit/test_budget audit/test_flood audit/test_index base/test_tree tui/test_panel_live)
 checks = POSTERN_BUILD=$(call tree) $(sort $(wildcard scripts/check-*)) $(call suites) $(once) $(call suites,address$(comma)undefined) \
          $(patsubst %.c,$(call tree,address$(comma)undefined)/%,$(fuzz_src)) tests/fuzz
 
@@ -154,7 +156,8 @@ check-all:	## make check in both trees whole, the tests marked slow, analyze, Th
 	+@$(build) WERROR=1 CC=clang SAN= all units
 	+@$(build) WERROR=1 SAN=thread all units shims
 	@scripts/run-tests POSTERN_SLOW=1 $(checks) scripts/analyze $(threads) POSTERN_BUILD=build-clang $(unit_src:%.c=build-clang/%) \
-		POSTERN_UNDER='valgrind -q --error-exitcode=99 --suppressions=tests/valgrind.supp' $(patsubst %,$(call tree)/%,$(unit_src:.c=))
+		POSTERN_UNDER='valgrind -q --error-exitcode=99 --suppressions=tests/valgrind.supp' \
+		$(patsubst %.c,$(call tree)/%,$(filter-out $(long_under_valgrind),$(unit_src)))
 
 check-trees:
 	+@$(build) WERROR=1 SAN= all units shims
