@@ -557,7 +557,19 @@ def test_a_stop_finishes_what_is_in_flight(data):
 
 @pytest.mark.skipif(SANITIZED, reason="400 answers within a stop's 0.4 s are promised of the program as it ships")
 def test_a_stop_answers_what_has_come_over_kept_connections(data):
-    """Each web server's next request was sent before the worker began to stop: closing would lose it without an answer."""
+    """Each web server's next request was sent before the worker began to stop: closing would lose it without an answer. A busy
+    machine may need longer than the stop's 0.4 s; then it is tried again."""
+    for _ in range(5):
+        lost, seconds = stopped_with_requests(data)
+        assert not lost or seconds > 0.4, f"{lost} requests without an answer, though the stop took {seconds:.2f} s"
+        if not lost:
+            return
+    pytest.fail("five times the stop's time was over before what had come was answered")
+
+
+def stopped_with_requests(data):
+    """(how many of 400 were not answered, the seconds of the stop)"""
+    lost = 0
     with Worker(data, threads=1) as w:
         kept = [w.connect() for _ in range(400)]
         for c in kept:
@@ -565,12 +577,17 @@ def test_a_stop_answers_what_has_come_over_kept_connections(data):
         w.process.send_signal(signal.SIGSTOP)
         for c in kept:
             c.send(whole(environ(), keep=True))
+        start = time.monotonic()
         w.process.send_signal(signal.SIGTERM)
         w.process.send_signal(signal.SIGCONT)
         for c in kept:
-            assert c.read_reply().answer.status == 200 and c.at_end()
+            reply = c.read_reply()
+            if reply.ended:
+                assert reply.answer.status == 200 and c.at_end()
+            lost += not reply.ended
             c.close()
         assert w.process.wait(10) == 0
+    return lost, time.monotonic() - start
 
 
 def test_sighup_changes_nothing(data):
