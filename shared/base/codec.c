@@ -1,6 +1,45 @@
 /* codec.c -- reading a stored row, which is hostile until every length was checked. */
 #include "base/codec.h"
 
+/* ---- big-endian numbers ---- */
+
+static void be_put(uint8_t *out, size_t size, uint64_t n)
+{
+	for (size_t i = size; i-- > 0; n >>= 8)
+		out[i] = (uint8_t)n;
+}
+
+static uint64_t be_get(const uint8_t *in, size_t size)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; i < size; i++)
+		n = n << 8 | in[i];
+	return n;
+}
+
+void be32_put(uint8_t out[4], uint32_t n)
+{
+	be_put(out, 4, n);
+}
+
+uint32_t be32_get(const uint8_t in[4])
+{
+	return (uint32_t)be_get(in, 4);
+}
+
+void be64_put(uint8_t out[8], uint64_t n)
+{
+	be_put(out, 8, n);
+}
+
+uint64_t be64_get(const uint8_t in[8])
+{
+	return be_get(in, 8);
+}
+
+/* ---- rows ---- */
+
 struct dec dec_of(struct span row)
 {
 	const uint8_t *data = row.data;
@@ -24,12 +63,8 @@ struct span dec_fixed(struct dec *d, size_t size)
 static uint64_t dec_number(struct dec *d, size_t size)
 {
 	struct span s = dec_fixed(d, size);
-	const uint8_t *at = s.data;
-	uint64_t n = 0;
 
-	for (size_t i = 0; i < s.size; i++)
-		n = n << 8 | at[i];
-	return n;
+	return be_get(s.data, s.size);
 }
 
 uint8_t dec_u8(struct dec *d)
@@ -69,34 +104,4 @@ void dec_text(struct dec *d, char *out, size_t room)
 bool dec_end(const struct dec *d)
 {
 	return !d->bad && d->at == d->end;
-}
-
-void be32_put(uint8_t out[4], uint32_t n)
-{
-	for (int i = 3; i >= 0; i--, n >>= 8)
-		out[i] = (uint8_t)n;
-}
-
-uint32_t be32_get(const uint8_t in[4])
-{
-	uint32_t n = 0;
-
-	for (int i = 0; i < 4; i++)
-		n = n << 8 | in[i];
-	return n;
-}
-
-void be64_put(uint8_t out[8], uint64_t n)
-{
-	for (int i = 7; i >= 0; i--, n >>= 8)
-		out[i] = (uint8_t)n;
-}
-
-uint64_t be64_get(const uint8_t in[8])
-{
-	uint64_t n = 0;
-
-	for (int i = 0; i < 8; i++)
-		n = n << 8 | in[i];
-	return n;
 }

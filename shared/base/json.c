@@ -4,8 +4,6 @@
 #include "base/json-memory.h"
 #include "base/text.h"
 
-#include <stdlib.h>
-
 /* A text of no more opening brackets than levels cannot nest deeper, wherever they stand. That is nearly every text, and a
  * search for a byte costs next to nothing beside a look at each. */
 static bool has_more_brackets(struct span text, char bracket, unsigned *left)
