@@ -78,8 +78,7 @@ static struct path_thread *thread_new(struct ground *g)
 	return t;
 }
 
-/* One whose answer waits for its record: no token is good here, for there is no key. */
-static void ask(struct ground *g)
+static struct request *request_for(struct ground *g, const char *action)
 {
 	struct request *in;
 
@@ -87,7 +86,15 @@ static void ask(struct ground *g)
 	in = exchange_request(g->exchange);
 	in->endpoint = &path_endpoint_action;
 	in->site = span_str(SITE);
-	in->action = span_str("track");
+	in->action = span_str(action);
+	return in;
+}
+
+/* One whose answer waits for its record: no token is good here, for there is no key. */
+static void ask(struct ground *g)
+{
+	struct request *in = request_for(g, "track");
+
 	in->authorization_count = 1;
 	in->authorization = span_str("Bearer a.b.c");
 }
@@ -136,13 +143,7 @@ static void a_parked_request_is_cleared_behind_its_thread(void **state)
 
 static enum path_result hello(struct ground *g, struct path_thread *t)
 {
-	struct request *in;
-
-	exchange_begin(g->exchange);
-	in = exchange_request(g->exchange);
-	in->endpoint = &path_endpoint_action;
-	in->site = span_str(SITE);
-	in->action = span_str("hello");
+	request_for(g, "hello");
 	return path_run(g->exchange, t);
 }
 
