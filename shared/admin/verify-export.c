@@ -6,7 +6,9 @@
 #include <stdlib.h>
 
 #define NUMBER(n) ((unsigned long long)(n))
-#define NAMED     "\"v\":1,\"identity\":{"     /* v is the last member of a record */
+/* v is the last member of a record; behind it --with-identity adds one. */
+#define LAST  "\"v\":1}"
+#define NAMED "\"v\":1,\"identity\":{"
 
 /* A form is known from the second line on; an export without a record has none. */
 enum form { FORM_OPEN, FORM_WHOLE, FORM_PROOFS };
@@ -261,6 +263,16 @@ static enum rc record(struct export *x, struct span line)
 	return rc == RC_OK && x->form == FORM_WHOLE ? add_whole(x) : rc;
 }
 
+/* The end of a record tells at once that it is none of these, as nearly all are. */
+static bool is_named(struct span line)
+{
+	const size_t size = sizeof(LAST) - 1;
+
+	if (line.size >= size && memcmp((const char *)line.data + line.size - size, LAST, size) == 0)
+		return false;
+	return memmem(line.data, line.size, NAMED, sizeof(NAMED) - 1) != NULL;
+}
+
 static enum rc one_line(struct export *x, struct span line)
 {
 	enum export_kind kind = export_kind(line);
@@ -272,7 +284,7 @@ static enum rc one_line(struct export *x, struct span line)
 	}
 	switch (kind) {
 	case EXPORT_RECORD:
-		x->named |= memmem(line.data, line.size, NAMED, sizeof(NAMED) - 1) != NULL;
+		x->named |= is_named(line);
 		return record(x, line);
 	case EXPORT_HEADER:
 		return header(x, line);
